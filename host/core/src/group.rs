@@ -1,0 +1,40 @@
+//! LB groups: who a call's runners are.
+
+use crate::Config;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The configuration key, and a runner's variable, that name a group.
+pub const GROUP_KEY: &str = "FN_LB_GROUP_ID";
+/// The group of whoever names none.
+pub const DEFAULT_GROUP: &str = "default";
+
+/// Names an LB group. Calls of a group run only on that group's runners.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GroupId(String);
+
+impl GroupId {
+    /// Takes any text as a group's name.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// The group that a merged configuration names: the function's word, else the app's, else [`DEFAULT_GROUP`].
+    /// An empty value counts as none.
+    pub fn of(merged: &Config) -> Self {
+        match merged.get(GROUP_KEY).filter(|name| !name.is_empty()) {
+            Some(name) => Self(name.clone()),
+            None => Self(DEFAULT_GROUP.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

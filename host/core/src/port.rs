@@ -1,0 +1,18 @@
+//! The ports: what a room needs of the outside world, one trait a file. Each has a real implementation in a utility
+//! crate and a fake in [`crate::testing`].
+
+mod catalog;
+mod control_plane;
+mod engine;
+mod executor;
+mod invoker;
+mod placement;
+mod pool;
+
+pub use catalog::{AppFilter, Catalog, Change, Definitions, FnFilter, Page, PageOf, TriggerFilter};
+pub use control_plane::ControlPlane;
+pub use engine::{CallFault, Engine, FunctionRequest, Instance, InstanceSpec};
+pub use executor::{Executor, Offer, Outcome, Taken};
+pub use invoker::Invoker;
+pub use placement::Placement;
+pub use pool::{Connector, DemandSink, Membership};
