@@ -384,7 +384,9 @@ impl Machine {
         let Some(queue) = self.queues.get_mut(&key) else { return };
         while queue.coming > queue.waiting.len() {
             let mut planned = self.instances.iter().rev();
-            let Some((no, _)) = planned.find(|(_, i)| i.key == key && i.state == State::Planned) else { return };
+            let Some((no, _)) = planned.find(|(_, i)| i.key == key && i.state == State::Planned) else {
+                return;
+            };
             let no = *no;
             self.instances.remove(&no);
             self.planned -= 1;

@@ -8,8 +8,8 @@ use remuda_core::port::{
     CallFault, Engine, Executor, FunctionRequest, Instance, InstanceSpec, Offer, Outcome, Taken,
 };
 use remuda_core::{
-    Answer, AppId, Call, CallId, Config, Fault, FnId, GroupId, IdSource, Kind, MemoryMb, Mode, Target, Timestamp,
-    call,
+    Answer, AppId, Call, CallId, Config, Fault, FnId, GroupId, IdSource, Kind, MemoryMb, Mode, Target,
+    Timestamp, call,
 };
 use remuda_runner::{Options, Runner};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,7 +72,10 @@ impl Instance for Desk {
             gate.acquire().await.unwrap().forget();
         }
         if self.fatal {
-            return Err(CallFault { fault: Fault::user(Kind::FunctionFailed, "function failed"), fatal: true });
+            return Err(CallFault {
+                fault: Fault::user(Kind::FunctionFailed, "function failed"),
+                fatal: true,
+            });
         }
         Ok(Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: request.body })
     }
@@ -190,7 +193,8 @@ async fn a_runner_of_one_group_refuses_calls_of_another() {
 #[tokio::test]
 async fn a_call_larger_than_the_runner_is_told_so() {
     let bench = Arc::new(Bench::default());
-    let fault = runner(&bench, options(50)).execute(offer(&target("f", 100), Mode::Sync, "")).await.unwrap_err();
+    let fault =
+        runner(&bench, options(50)).execute(offer(&target("f", 100), Mode::Sync, "")).await.unwrap_err();
     assert_eq!(fault.kind, Kind::CannotAllocate);
 }
 

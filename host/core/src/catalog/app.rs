@@ -108,13 +108,21 @@ mod tests {
             change(&mut draft);
             made(draft).unwrap_err().message.into_owned()
         };
-        assert_eq!(wrong(|d| (d.id, d.name) = ("x".into(), String::new())), "App ID cannot be supplied on create");
+        assert_eq!(
+            wrong(|d| (d.id, d.name) = ("x".into(), String::new())),
+            "App ID cannot be supplied on create"
+        );
         assert_eq!(wrong(|d| d.name = String::new()), "Missing Name");
         assert_eq!(wrong(|d| d.name = " ".repeat(256)), "App name must be 255 characters or less");
         assert_eq!(wrong(|d| (d.name, d.shape) = ("a b".into(), "X".into())), "Invalid app name");
         assert_eq!(wrong(|d| d.shape = "ROUND".into()), "Invalid app shape");
-        assert!(wrong(|d| d.syslog_url = Some("ftp://x".into())).starts_with("invalid syslog url: \"ftp://x\""));
-        assert!(wrong(|d| d.annotations = [("k".into(), json!(null))].into()).starts_with("Invalid annotation value,"));
+        assert!(
+            wrong(|d| d.syslog_url = Some("ftp://x".into())).starts_with("invalid syslog url: \"ftp://x\"")
+        );
+        assert!(
+            wrong(|d| d.annotations = [("k".into(), json!(null))].into())
+                .starts_with("Invalid annotation value,")
+        );
     }
 
     #[test]
@@ -155,7 +163,10 @@ mod tests {
     fn the_name_and_the_id_do_not_change() {
         let created = made(named("app")).unwrap();
         let fault = update(created, named("other"), LATER).unwrap_err();
-        assert_eq!((fault.kind, fault.message.as_ref()), (Kind::Conflict, "Could not update - name is immutable"));
+        assert_eq!(
+            (fault.kind, fault.message.as_ref()),
+            (Kind::Conflict, "Could not update - name is immutable")
+        );
         let other = Draft { id: "B".into(), ..Draft::default() };
         assert_eq!(
             check_target(&other, &AppId::new("A")).unwrap_err().message,

@@ -129,8 +129,9 @@ impl Limits {
         let timeout_s = within(timeout, MAX_TIMEOUT_S)
             .ok_or_else(|| Fault::invalid("timeout value is out of range, must be between 0 and 300"))?;
         let idle_timeout = or_default(draft.idle_timeout, DEFAULT_IDLE_TIMEOUT_S);
-        let idle_timeout_s = within(idle_timeout, MAX_IDLE_TIMEOUT_S)
-            .ok_or_else(|| Fault::invalid("idle_timeout value is out of range, must be between 0 and 3600"))?;
+        let idle_timeout_s = within(idle_timeout, MAX_IDLE_TIMEOUT_S).ok_or_else(|| {
+            Fault::invalid("idle_timeout value is out of range, must be between 0 and 3600")
+        })?;
         let memory = if draft.memory == 0 { DEFAULT_MEMORY_MB } else { draft.memory };
         if memory > MAX_MEMORY_MB {
             return Err(Fault::invalid("memory value is out of range. It should be between 0 and 8192"));
@@ -234,7 +235,10 @@ mod tests {
         let changed = update(created.clone(), change, LATER).unwrap();
         assert_eq!(changed, Function { image: "z".into(), updated_at: LATER, ..created.clone() });
         assert_eq!(update(created.clone(), Draft::default(), LATER).unwrap(), created);
-        assert_eq!(update(created, Draft { timeout: 301, ..Draft::default() }, LATER).unwrap_err().kind, Kind::Invalid);
+        assert_eq!(
+            update(created, Draft { timeout: 301, ..Draft::default() }, LATER).unwrap_err().kind,
+            Kind::Invalid
+        );
     }
 
     proptest! {

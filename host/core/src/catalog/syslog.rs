@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn the_five_schemes_and_nothing_else() {
-        for good in ["", "tcp://h:514", "udp://[::1]:514", "unix:///dev/log", "unixgram:///dev/log", "TCP+TLS://h:1"] {
+        for good in
+            ["", "tcp://h:514", "udp://[::1]:514", "unix:///dev/log", "unixgram:///dev/log", "TCP+TLS://h:1"]
+        {
             assert!(check(good).is_ok(), "{good}");
         }
         for bad in ["http://h", "h:514x", "plain"] {

@@ -46,7 +46,9 @@ impl Tables {
         if self.function(&trigger.fn_id)?.app_id != trigger.app_id {
             return Err(Fault::invalid("Invalid Fn ID - not owned by specified app"));
         }
-        let others = || self.triggers.values().filter(|other| other.id != trigger.id && other.app_id == trigger.app_id);
+        let others = || {
+            self.triggers.values().filter(|other| other.id != trigger.id && other.app_id == trigger.app_id)
+        };
         if others().any(|other| other.kind == trigger.kind && other.source == trigger.source) {
             return Err(conflict("Trigger with the same type and source exists on this app"));
         }
@@ -61,7 +63,12 @@ fn conflict(message: &'static str) -> Fault {
     Fault::user(Kind::Conflict, message)
 }
 
-fn page_of<T: Clone>(mut items: Vec<T>, page: &Page, name: impl Fn(&T) -> &str, id: impl Fn(&T) -> &str) -> PageOf<T> {
+fn page_of<T: Clone>(
+    mut items: Vec<T>,
+    page: &Page,
+    name: impl Fn(&T) -> &str,
+    id: impl Fn(&T) -> &str,
+) -> PageOf<T> {
     items.sort_by(|a, b| (name(a), id(a)).cmp(&(name(b), id(b))));
     items.retain(|item| page.after.as_deref().is_none_or(|after| name(item) > after));
     let limit = page.limit as usize;

@@ -46,7 +46,8 @@ pub fn an_app(id: &str, name: &str) -> App {
     App {
         id: AppId::new(id),
         name: name.into(),
-        config: [("A".into(), "1".into()), ("EMPTY".into(), String::new()), ("Ü".into(), "\"'\n".into())].into(),
+        config: [("A".into(), "1".into()), ("EMPTY".into(), String::new()), ("Ü".into(), "\"'\n".into())]
+            .into(),
         annotations: [("n".into(), json!(5)), ("o".into(), json!({"x": [1, null, "y"]}))].into(),
         syslog_url: "tcp://h:514".into(),
         shape: "GENERIC_X86".into(),
@@ -148,7 +149,8 @@ pub async fn a_name_has_one_winner<C: Catalog>(catalog: &C) {
         assert_eq!(told(lost), said(Kind::Conflict, "App already exists"));
     }
     let app = catalog.app_named("one").await.unwrap();
-    let made = join_all((0..8).map(|n| catalog.create_function(a_function(&format!("F{n}"), "f", &app)))).await;
+    let made =
+        join_all((0..8).map(|n| catalog.create_function(a_function(&format!("F{n}"), "f", &app)))).await;
     assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1);
     for lost in made.into_iter().filter(Result::is_err) {
         assert_eq!(told(lost), said(Kind::Conflict, "Fn with specified name already exists"));
@@ -188,13 +190,16 @@ pub async fn a_function_comes_back_as_it_went_in_and_changes<C: Catalog>(catalog
         Ok(Function { image: "z".into(), memory: MemoryMb(512), timeout_s: 1, idle_timeout_s: 2, ..function })
     };
     let changed = catalog.update_function(&function.id, Box::new(change)).await.unwrap();
-    assert_eq!(changed, Function {
-        image: "z".into(),
-        memory: MemoryMb(512),
-        timeout_s: 1,
-        idle_timeout_s: 2,
-        ..function.clone()
-    });
+    assert_eq!(
+        changed,
+        Function {
+            image: "z".into(),
+            memory: MemoryMb(512),
+            timeout_s: 1,
+            idle_timeout_s: 2,
+            ..function.clone()
+        }
+    );
     assert_eq!(*catalog.function(&function.id).await.unwrap(), changed);
 }
 
@@ -230,10 +235,16 @@ pub async fn triggers_do_not_collide<C: Catalog>(catalog: &C) {
     let other = catalog.create_function(a_function("F2", "g", &app)).await.unwrap();
     catalog.create_trigger(a_trigger("T1", "t", &function, "/x")).await.unwrap();
     let same_source = catalog.create_trigger(a_trigger("T2", "t", &other, "/x")).await;
-    assert_eq!(told(same_source), said(Kind::Conflict, "Trigger with the same type and source exists on this app"));
+    assert_eq!(
+        told(same_source),
+        said(Kind::Conflict, "Trigger with the same type and source exists on this app")
+    );
     let same_name = catalog.create_trigger(a_trigger("T3", "t", &function, "/y")).await;
     assert_eq!(told(same_name), said(Kind::Conflict, "Trigger already exists"));
-    assert!(catalog.create_trigger(a_trigger("T4", "t", &other, "/y")).await.is_ok(), "names are per function");
+    assert!(
+        catalog.create_trigger(a_trigger("T4", "t", &other, "/y")).await.is_ok(),
+        "names are per function"
+    );
 }
 
 pub async fn a_changed_trigger_does_not_collide_either<C: Catalog>(catalog: &C) {
@@ -242,15 +253,18 @@ pub async fn a_changed_trigger_does_not_collide_either<C: Catalog>(catalog: &C) 
     let foreign = catalog.create_function(a_function("F2", "g", &other_app)).await.unwrap();
     let first = catalog.create_trigger(a_trigger("T1", "t", &function, "/x")).await.unwrap();
     let second = catalog.create_trigger(a_trigger("T2", "u", &function, "/y")).await.unwrap();
-    let renamed = catalog.update_trigger(&second.id, Box::new(|t| Ok(Trigger { name: "t".into(), ..t }))).await;
+    let renamed =
+        catalog.update_trigger(&second.id, Box::new(|t| Ok(Trigger { name: "t".into(), ..t }))).await;
     assert_eq!(told(renamed), said(Kind::Conflict, "Trigger already exists"));
-    let moved = catalog.update_trigger(&second.id, Box::new(|t| Ok(Trigger { source: "/x".into(), ..t }))).await;
+    let moved =
+        catalog.update_trigger(&second.id, Box::new(|t| Ok(Trigger { source: "/x".into(), ..t }))).await;
     assert_eq!(told(moved), said(Kind::Conflict, "Trigger with the same type and source exists on this app"));
     let fn_id = foreign.id.clone();
     let stolen = catalog.update_trigger(&second.id, Box::new(move |t| Ok(Trigger { fn_id, ..t }))).await;
     assert_eq!(told(stolen), said(Kind::Invalid, "Invalid Fn ID - not owned by specified app"));
     assert_eq!(catalog.trigger(&second.id).await.unwrap(), second);
-    let moved = catalog.update_trigger(&first.id, Box::new(|t| Ok(Trigger { source: "/z".into(), ..t }))).await;
+    let moved =
+        catalog.update_trigger(&first.id, Box::new(|t| Ok(Trigger { source: "/z".into(), ..t }))).await;
     assert_eq!(moved.unwrap().source, "/z");
     assert_eq!(catalog.trigger_by_source(&first.app_id, "/z").await.unwrap().id, first.id);
     assert!(catalog.trigger_by_source(&first.app_id, "/x").await.is_err());

@@ -1,0 +1,144 @@
+//! Containers that come and go, or do not come.
+
+use crate::image;
+use crate::stage::{Stage, report};
+use remuda_core::Kind;
+use remuda_core::port::{Engine, InstanceSpec};
+use remuda_engine::docker::Ownership;
+use std::time::Duration;
+
+const INIT_FAILED: &str =
+    "Container failed to initialize, please ensure you are using the latest fdk and check the logs";
+const INIT_TIMED_OUT: &str =
+    "Container initialization timed out, please ensure you are using the latest fdk and check the logs";
+
+#[tokio::test]
+async fn a_function_that_never_listens_is_given_up_and_nothing_is_left() {
+    let stage = Stage::new().await;
+    let spec = stage.spec(&stage.image, &[("PROBE_INIT", "never")]);
+    let spec = InstanceSpec { start_timeout: Duration::from_millis(300), ..spec };
+    let fault = stage.engine.start(spec).await.err().unwrap();
+    assert_eq!((fault.kind, fault.message.as_ref()), (Kind::InitTimeout, INIT_TIMED_OUT));
+    assert_eq!((stage.containers().await, stage.directories()), (Vec::new(), 0));
+}
+
+#[tokio::test]
+async fn a_function_that_ends_or_breaks_the_contract_before_it_listens_is_told_so_at_once() {
+    let stage = Stage::new().await;
+    for (how, cause) in [("exit", "exit status 7"), ("bad-symlink", "out of its directory")] {
+        let fault = stage.probe(&[("PROBE_INIT", how)]).await.err().unwrap();
+        assert_eq!((fault.kind, fault.message.as_ref()), (Kind::InitFailed, INIT_FAILED), "{how}");
+        assert!(fault.chain().contains(cause), "{}", fault.chain());
+        assert_eq!((stage.containers().await, stage.directories()), (Vec::new(), 0));
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_listens_late_is_waited_for() {
+    let stage = Stage::new().await;
+    let instance = stage.probe(&[("PROBE_INIT", "late:700")]).await.unwrap();
+    assert_eq!(report(&instance).await["calls"], 1);
+    instance.remove().await;
+    stage.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_had_says_so_in_the_engines_words() {
+    let stage = Stage::new().await;
+    let image = "127.0.0.1:9/nothing/here:1";
+    // Two at once share the pull.
+    let (one, other) = tokio::join!(stage.engine.prepare_image(image), stage.engine.prepare_image(image));
+    for fault in [one.unwrap_err(), other.unwrap_err()] {
+        assert_eq!(fault.kind, Kind::PullFailed, "{}", fault.chain());
+        let start = "Failed to pull image '127.0.0.1:9/nothing/here:1': ";
+        assert!(fault.message.starts_with(start) && fault.message.len() > start.len(), "{}", fault.message);
+    }
+    let fault = stage.engine.start(stage.spec("../containers/json", &[])).await.err().unwrap();
+    assert_eq!(fault.kind, Kind::Foreign(400));
+    stage.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn an_image_with_a_volume_is_refused_unless_the_operator_allows_it() {
+    let stage = Stage::new().await;
+    let image = image::probe_with(&stage.api, "VOLUME /data").await;
+    let fault = stage.engine.prepare_image(&image).await.unwrap_err();
+    assert_eq!((fault.kind, fault.message.as_ref()), (Kind::ImageRefused, "image has Volume definition"));
+    let stage = Stage::with(|options| options.allow_volumes = true).await;
+    stage.engine.prepare_image(&image).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_images_own_user_is_kept_unless_it_is_root() {
+    let stage = Stage::new().await;
+    for (own, uid) in [("USER 4321", 4321), ("USER 0", 1000)] {
+        let image = image::probe_with(&stage.api, own).await;
+        let instance = stage.engine.start(stage.spec(&image, &[])).await.unwrap();
+        assert_eq!(report(&instance).await["uid"], uid);
+        instance.remove().await;
+    }
+    stage.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_exist_is_a_failed_start() {
+    let stage = Stage::new().await;
+    let image = image::probe_with(&stage.api, "ENTRYPOINT [\"/nothing\"]").await;
+    let fault = stage.engine.start(stage.spec(&image, &[])).await.err().unwrap();
+    assert_eq!((fault.kind, fault.message.as_ref()), (Kind::InitFailed, INIT_FAILED), "{}", fault.chain());
+    stage.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_start_that_nobody_waits_for_leaves_nothing() {
+    let stage = Stage::new().await;
+    // Dropped at several points of its way: before, during and after the container's creation.
+    for after in [0, 5, 20, 60, 120, 250] {
+        let spec = stage.spec(&stage.image, &[("PROBE_INIT", "late:400")]);
+        let dropped = tokio::time::timeout(Duration::from_millis(after), stage.engine.start(spec)).await;
+        assert!(dropped.is_err(), "it listened too early to be dropped");
+    }
+    stage.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_dropped_instance_is_removed() {
+    let stage = Stage::new().await;
+    drop(stage.started().await);
+    stage.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_sweep_removes_an_earlier_lifes_containers_and_no_others() {
+    let life = |classifier: &str, instance: &str| {
+        Some(Ownership { classifier: classifier.into(), instance: instance.into() })
+    };
+    let earlier = Stage::new().await;
+    let classifier = earlier.name.clone();
+    let earlier = Stage::with(|options| options.ownership = life(&classifier, "earlier")).await;
+    let iofs = earlier.iofs.path().to_owned();
+    let stranger = Stage::with(|options| {
+        options.ownership = life("another node", "earlier");
+        options.iofs_dir = iofs.clone();
+    })
+    .await;
+    let now = Stage::with(|options| {
+        options.ownership = life(&classifier, "now");
+        options.iofs_dir = iofs.clone();
+    })
+    .await;
+    let (lost, theirs, ours) = (earlier.started().await, stranger.started().await, now.started().await);
+    assert_eq!(earlier.directories(), 3);
+    assert_eq!(now.engine.sweep().await.unwrap(), 1);
+    assert_eq!(lost.exited().await, "exit status 137");
+    assert_eq!(earlier.containers().await, Vec::<String>::new());
+    assert_eq!(earlier.directories(), 2);
+    assert_eq!(report(&theirs).await["calls"], 1);
+    assert_eq!(report(&ours).await["calls"], 1);
+    assert_eq!(now.engine.sweep().await.unwrap(), 0);
+    for instance in [lost, theirs, ours] {
+        instance.remove().await;
+    }
+    assert_eq!(stranger.engine.sweep().await.unwrap(), 0);
+    earlier.nothing_is_left().await;
+}

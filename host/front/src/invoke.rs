@@ -1,0 +1,167 @@
+//! Invocations: requests become calls, answers become responses.
+
+mod answer;
+mod edge;
+mod target;
+
+use crate::request_body::{Metered, too_large};
+use crate::router::Route;
+use crate::{Invoking, Options, status, url};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::{any, post};
+use edge::Edge;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use http_body_util::BodyExt;
+use remuda_core::{AppId, Call, CallId, Fault, FnId, IdSource, Kind, Mode, Target, Timestamp, TriggerId};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use target::Targets;
+
+const CALL_ID: HeaderName = HeaderName::from_static("fn-call-id");
+const INVOKE_TYPE: HeaderName = HeaderName::from_static("fn-invoke-type");
+/// What looking a function up may take, however its definitions are had.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Takes calls in.
+pub(crate) struct Invocations {
+    invoking: Invoking,
+    ids: Arc<IdSource>,
+    targets: Targets,
+    max_request_size: u64,
+    max_response_size: u64,
+    body_read_timeout: Option<Duration>,
+}
+
+pub(crate) fn routes(invocations: &Arc<Invocations>) -> Vec<Route> {
+    let direct = |State(room): State<Arc<Invocations>>, request: Request| async move {
+        room.take_in(Edge::Direct, request).await
+    };
+    let trigger = |State(room): State<Arc<Invocations>>, request: Request| async move {
+        room.take_in(Edge::Trigger, request).await
+    };
+    vec![
+        Route {
+            path: "/invoke/{fn_id}",
+            methods: &["POST"],
+            handlers: post(direct).with_state(Arc::clone(invocations)),
+        },
+        Route {
+            path: "/t/{*rest}",
+            methods: &[],
+            handlers: any(trigger).with_state(Arc::clone(invocations)),
+        },
+    ]
+}
+
+/// Whether a path is one of an invocation.
+pub(crate) fn is_invocation(path: &str) -> bool {
+    path.starts_with("/invoke/") || path.starts_with("/t/")
+}
+
+/// What a request calls.
+struct Found {
+    target: Arc<Target>,
+    trigger_id: Option<TriggerId>,
+}
+
+impl Invocations {
+    pub(crate) fn new(options: &Options, invoking: Invoking, ids: Arc<IdSource>) -> Self {
+        Self {
+            invoking,
+            ids,
+            targets: Targets::default(),
+            max_request_size: options.max_request_size,
+            max_response_size: options.max_response_size,
+            body_read_timeout: options.body_read_timeout,
+        }
+    }
+
+    /// Gives a response the id of a call that never came to be.
+    pub(crate) fn name_call(&self, response: &mut Response) {
+        let id = CallId::new(self.ids.next(Timestamp::from(SystemTime::now())));
+        set_call_id(response, &id);
+    }
+
+    async fn take_in(&self, edge: Edge, request: Request) -> Response {
+        let now = Timestamp::from(SystemTime::now());
+        let id = CallId::new(self.ids.next(now));
+        let mut response = match self.run(edge, id.clone(), now, request).await {
+            Ok(response) => response,
+            Err(fault) => {
+                status::log_call(&fault, &id);
+                status::refuse(&fault)
+            }
+        };
+        set_call_id(&mut response, &id);
+        response
+    }
+
+    async fn run(&self, edge: Edge, id: CallId, now: Timestamp, request: Request) -> Result<Response, Fault> {
+        let (mut parts, body) = request.into_parts();
+        let found = tokio::time::timeout(LOOKUP_TIMEOUT, self.find(edge, &parts));
+        let found = found.await.unwrap_or_else(|_| {
+            let text = "the function could not be looked up in time";
+            Err(Fault::service(Kind::Unavailable, text))
+        })?;
+        let mode = match parts.headers.get(INVOKE_TYPE) {
+            Some(kind) if kind == "detached" => Mode::Detached,
+            _ => Mode::Sync,
+        };
+        let url = url::absolute(&parts);
+        let headers = edge.to_function(std::mem::take(&mut parts.headers), &parts.method, &url)?;
+        let call = Arc::new(Call {
+            id,
+            target: found.target,
+            trigger_id: found.trigger_id,
+            mode,
+            method: parts.method.clone(),
+            url,
+            headers,
+            created_at: now,
+        });
+        let body = Metered::new(body, self.max_request_size, self.body_read_timeout);
+        let exceeded = body.exceeded();
+        let answer = tokio::select! {
+            biased;
+            () = exceeded.cancelled() => Err(too_large(self.max_request_size)),
+            answer = self.invoking.invoker.invoke(Arc::clone(&call), body.boxed_unsync()) => answer,
+        };
+        if exceeded.is_cancelled() {
+            return Err(too_large(self.max_request_size));
+        }
+        let limits = answer::Limits { max_bytes: self.max_response_size, request_exceeded: exceeded };
+        answer::respond(edge, &call, answer?, limits).await
+    }
+
+    async fn find(&self, edge: Edge, parts: &Parts) -> Result<Found, Fault> {
+        let definitions = &self.invoking.definitions;
+        match edge {
+            Edge::Direct => {
+                let function = definitions.function(&FnId::new(url::segment(&parts.uri, 2))).await?;
+                let app = definitions.app(&function.app_id).await?;
+                Ok(Found { target: self.targets.of(&app, &function), trigger_id: None })
+            }
+            Edge::Trigger => {
+                let (app_name, source) = edge::app_and_source(parts.uri.path());
+                let app = definitions.app_named(&app_name).await?;
+                let trigger = definitions.trigger_by_source(&app.id, &source).await?;
+                let function = definitions.function(&trigger.fn_id).await?;
+                check_owner(&app.id, &function.app_id)?;
+                Ok(Found { target: self.targets.of(&app, &function), trigger_id: Some(trigger.id.clone()) })
+            }
+        }
+    }
+}
+
+/// A trigger never reaches a function of another app, whatever the definitions say.
+fn check_owner(app: &AppId, owner: &AppId) -> Result<(), Fault> {
+    if app == owner { Ok(()) } else { Err(Fault::not_found("Fn not found")) }
+}
+
+fn set_call_id(response: &mut Response, id: &CallId) {
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(CALL_ID, id);
+    }
+}

@@ -1,0 +1,302 @@
+//! What a daemon is to be, read from its environment and checked as a whole.
+
+use crate::env::{
+    Agent, Api, Common, Container, Environment, Http, LoadBalancer, Mistake, Npm, PureRunner, Reader, Tls,
+};
+use crate::role::NodeType;
+use remuda_core::RunnerAddress;
+use std::path::PathBuf;
+
+/// The three PEM files of a node with certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertFiles {
+    /// The node's certificate.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// What it trusts.
+    pub authority: PathBuf,
+}
+
+/// Where an LB's runners come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunnerSource {
+    /// A node pool manager.
+    Npm(RunnerAddress),
+    /// A fixed list for every group.
+    Fixed(Vec<RunnerAddress>),
+}
+
+/// A full node.
+#[derive(Clone, Debug)]
+pub struct FullNode {
+    /// Its listener.
+    pub http: Http,
+    /// Its catalogue.
+    pub api: Api,
+    /// Limits on answers.
+    pub agent: Agent,
+    /// Its containers.
+    pub container: Container,
+}
+
+/// An API node.
+#[derive(Clone, Debug)]
+pub struct ApiNode {
+    /// Its listener.
+    pub http: Http,
+    /// Its catalogue.
+    pub api: Api,
+}
+
+/// A load balancer.
+#[derive(Clone, Debug)]
+pub struct LbNode {
+    /// Its listener.
+    pub http: Http,
+    /// Limits on answers.
+    pub agent: Agent,
+    /// How runners are chosen.
+    pub lb: LoadBalancer,
+    /// The API node.
+    pub api_url: String,
+    /// Where runners come from.
+    pub runners: RunnerSource,
+    /// Its certificates; `None`: in clear.
+    pub certs: Option<CertFiles>,
+}
+
+/// A pure runner.
+#[derive(Clone, Debug)]
+pub struct RunnerNode {
+    /// Its port and group.
+    pub runner: PureRunner,
+    /// Limits on answers.
+    pub agent: Agent,
+    /// Its containers.
+    pub container: Container,
+    /// Its certificates; `None`: in clear.
+    pub certs: Option<CertFiles>,
+}
+
+/// What an `fnserver` is.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// API, front door and runner in one.
+    Full(Box<FullNode>),
+    /// Apps, functions and triggers.
+    Api(Box<ApiNode>),
+    /// Places calls on runners.
+    LoadBalancer(Box<LbNode>),
+    /// Runs functions.
+    PureRunner(Box<RunnerNode>),
+}
+
+/// A whole `fnserver`.
+#[derive(Clone, Debug)]
+pub struct Fnserver {
+    /// What every daemon has.
+    pub common: Common,
+    /// What this one is.
+    pub role: Role,
+    /// Variables that have no effect, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Fnserver {
+    /// Reads and checks; on failure, everything that is wrong.
+    pub fn read(environment: Environment) -> Result<Self, Vec<Mistake>> {
+        let mut reader = Reader::new(environment);
+        let common = Common::read(&mut reader);
+        let role = match reader.get("FN_NODE_TYPE", "full") {
+            NodeType::Full => Role::Full(Box::new(FullNode {
+                http: Http::read(&mut reader),
+                api: Api::read(&mut reader),
+                agent: Agent::read(&mut reader),
+                container: Container::read(&mut reader),
+            })),
+            NodeType::Api => {
+                Role::Api(Box::new(ApiNode { http: Http::read(&mut reader), api: Api::read(&mut reader) }))
+            }
+            NodeType::LoadBalancer => Role::LoadBalancer(Box::new(read_lb(&mut reader))),
+            NodeType::PureRunner => Role::PureRunner(Box::new(RunnerNode {
+                runner: PureRunner::read(&mut reader),
+                agent: Agent::read(&mut reader),
+                container: Container::read(&mut reader),
+                certs: read_certs(&mut reader, None),
+            })),
+        };
+        Ok(Self { common, role, warnings: reader.finish(&[])? })
+    }
+}
+
+fn read_lb(reader: &mut Reader) -> LbNode {
+    let (http, agent, lb) = (Http::read(reader), Agent::read(reader), LoadBalancer::read(reader));
+    let api_url = match lb.runner_api_url.clone() {
+        Some(url) => {
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                let fix = "use the base URL of the API node, such as http://api.example:8080";
+                reader.mistake("FN_RUNNER_API_URL", Some(url.clone()), fix);
+            }
+            url
+        }
+        None => {
+            reader.missing(
+                "FN_RUNNER_API_URL",
+                "set it to the base URL of the API node, such as http://localhost:8080",
+            );
+            String::new()
+        }
+    };
+    let reason = if lb.npm_address.is_some() {
+        Some("an LB speaks to its node pool manager over mutual TLS")
+    } else if api_url.starts_with("https://") {
+        Some("FN_RUNNER_API_URL is https")
+    } else {
+        None
+    };
+    let certs = read_certs(reader, reason);
+    let runners = match (lb.npm_address.clone(), lb.runner_addresses.0.clone()) {
+        (Some(npm), _) => RunnerSource::Npm(npm),
+        (None, fixed) => {
+            if fixed.is_empty() {
+                let fix = "set it to the node pool manager's host:port, or FN_RUNNER_ADDRESSES to a list of runners";
+                reader.missing("FN_NPM_ADDRESS", fix);
+            }
+            RunnerSource::Fixed(fixed)
+        }
+    };
+    LbNode { http, agent, lb, api_url, runners, certs }
+}
+
+/// The certificates: all three or none, and all three when there is a reason why they are needed.
+fn read_certs(reader: &mut Reader, needed: Option<&str>) -> Option<CertFiles> {
+    let tls = Tls::read(reader);
+    let named = [
+        ("FN_NODE_CERT", "certificate", &tls.cert),
+        ("FN_NODE_CERT_KEY", "private key", &tls.key),
+        ("FN_NODE_CERT_AUTHORITY", "authority", &tls.authority),
+    ];
+    let some = named.iter().any(|(_, _, path)| path.is_some());
+    if some || needed.is_some() {
+        let why = needed.unwrap_or("the three FN_NODE_CERT variables go together");
+        for (variable, what, path) in named {
+            if path.is_none() {
+                reader.missing(variable, format!("set it to the PEM file of the node's {what}: {why}"));
+            }
+        }
+    }
+    Some(CertFiles { cert: tls.cert?, key: tls.key?, authority: tls.authority? })
+}
+
+/// A whole `fnnpm`.
+#[derive(Clone, Debug)]
+pub struct Fnnpm {
+    /// What every daemon has.
+    pub common: Common,
+    /// Where plugins are looked up.
+    pub npm: Npm,
+    /// `CONTROL_PLANE_SO`.
+    pub control_plane: String,
+    /// Its certificates.
+    pub certs: CertFiles,
+    /// The whole environment: the plugin's declared variables are read from it.
+    pub environment: Environment,
+}
+
+impl Fnnpm {
+    /// Reads and checks; on failure, everything that is wrong. The second part gives the warnings, once it is known
+    /// which variables the plugin declares.
+    pub fn read(environment: Environment) -> Result<(Self, PendingWarnings), Vec<Mistake>> {
+        let mut reader = Reader::new(environment.clone());
+        let common = Common::read(&mut reader);
+        let npm = Npm::read(&mut reader);
+        if npm.control_plane_so.is_none() {
+            reader.missing("CONTROL_PLANE_SO", "set it to the control-plane plugin, such as noop.so");
+        }
+        let certs = read_certs(&mut reader, Some("a node pool manager speaks mutual TLS only"));
+        match (npm.control_plane_so.clone(), certs) {
+            (Some(control_plane), Some(certs)) => {
+                let pending = PendingWarnings(reader);
+                if pending.0.is_wrong() {
+                    return Err(pending.0.finish(&[]).err().unwrap_or_default());
+                }
+                Ok((Self { common, npm, control_plane, certs, environment }, pending))
+            }
+            _ => Err(reader.finish(&[]).err().unwrap_or_default()),
+        }
+    }
+}
+
+/// Warnings that wait for the plugin's list of variables.
+#[derive(Debug)]
+pub struct PendingWarnings(Reader);
+
+impl PendingWarnings {
+    /// A sentence for each variable that has no effect.
+    pub fn resolve(self, plugin_variables: &[String]) -> Vec<String> {
+        self.0.finish(plugin_variables).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn variables(mistakes: Vec<Mistake>) -> Vec<String> {
+        mistakes.into_iter().map(|mistake| mistake.variable).collect()
+    }
+
+    #[test]
+    fn no_node_type_is_a_full_node_and_an_unknown_one_is_refused_with_the_list() {
+        assert!(matches!(Fnserver::read(environment(&[])).unwrap().role, Role::Full(_)));
+        let mistakes = Fnserver::read(environment(&[("FN_NODE_TYPE", "runner")])).unwrap_err();
+        assert_eq!(mistakes[0].to_string(), "FN_NODE_TYPE is 'runner': use full, api, lb or pure-runner");
+    }
+
+    #[test]
+    fn an_lb_reports_all_that_it_misses_at_once() {
+        let mistakes = Fnserver::read(environment(&[("FN_NODE_TYPE", "lb"), ("FN_PORT", "x")])).unwrap_err();
+        assert_eq!(variables(mistakes), ["FN_PORT", "FN_RUNNER_API_URL", "FN_NPM_ADDRESS"]);
+    }
+
+    #[test]
+    fn an_lb_with_an_npm_needs_certificates_and_prefers_it_to_fixed_runners() {
+        let base = [
+            ("FN_NODE_TYPE", "lb"),
+            ("FN_RUNNER_API_URL", "http://localhost:8080"),
+            ("FN_NPM_ADDRESS", "localhost:8083"),
+            ("FN_RUNNER_ADDRESSES", "localhost:9190"),
+        ];
+        let mistakes = Fnserver::read(environment(&base)).unwrap_err();
+        assert_eq!(variables(mistakes), ["FN_NODE_CERT", "FN_NODE_CERT_KEY", "FN_NODE_CERT_AUTHORITY"]);
+        let mut whole = base.to_vec();
+        whole.extend([("FN_NODE_CERT", "c"), ("FN_NODE_CERT_KEY", "k"), ("FN_NODE_CERT_AUTHORITY", "a")]);
+        match Fnserver::read(environment(&whole)).unwrap().role {
+            Role::LoadBalancer(lb) => assert!(matches!(lb.runners, RunnerSource::Npm(_))),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_certificate_variable_alone_is_a_mistake() {
+        let given = environment(&[("FN_NODE_TYPE", "pure-runner"), ("FN_NODE_CERT", "cert.pem")]);
+        assert_eq!(
+            variables(Fnserver::read(given).unwrap_err()),
+            ["FN_NODE_CERT_KEY", "FN_NODE_CERT_AUTHORITY"]
+        );
+    }
+
+    #[test]
+    fn an_npm_needs_a_plugin_and_certificates() {
+        let mistakes = Fnnpm::read(environment(&[("FN_PORT", "-1")])).unwrap_err();
+        assert_eq!(
+            variables(mistakes),
+            ["FN_PORT", "CONTROL_PLANE_SO", "FN_NODE_CERT", "FN_NODE_CERT_KEY", "FN_NODE_CERT_AUTHORITY"]
+        );
+    }
+}

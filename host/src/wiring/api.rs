@@ -1,0 +1,58 @@
+//! An API node: the catalogue and its management API.
+
+use crate::config::ApiNode;
+use crate::env::{Api, Common};
+use crate::wiring::http::{Behind, HttpSide};
+use crate::wiring::parts;
+use crate::{Failure, Ready, VERSION};
+use remuda_store::Store;
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The catalogue's file in the state directory.
+const DATABASE: &str = "fn.db";
+
+pub(super) async fn run(common: &Common, node: &ApiNode, shutdown: CancellationToken) -> Result<(), Failure> {
+    let http = HttpSide::bind(common, Some(&node.http), None).await?;
+    let store = Arc::new(open_store(&node.api).await?);
+    announce(common, "api", &http)?;
+    let behind = Behind { catalog: Some(store.clone()), invoking: None, ids: parts::ids() };
+    let served = http.serve(behind, shutdown).await;
+    store.close().await;
+    served
+}
+
+/// Opens the database that `FN_DB_URL` names, or the one in the state directory.
+pub(super) async fn open_store(api: &Api) -> Result<Store, Failure> {
+    let url = match &api.db_url {
+        Some(url) => url.reveal().to_owned(),
+        None => {
+            let directory = private_directory(&api.state_dir)?;
+            format!("sqlite3://{}", directory.join(DATABASE).display())
+        }
+    };
+    remuda_store::open(&url, &remuda_store::Options::default())
+        .await
+        .map_err(Failure::to("open the catalogue (FN_DB_URL, FN_STATE_DIR)"))
+}
+
+/// Makes the state directory, for its owner alone; its absolute path.
+fn private_directory(path: &Path) -> Result<std::path::PathBuf, Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    let what = format!("make the state directory {} (FN_STATE_DIR)", path.display());
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Failure::to(what.clone()))?;
+    path.canonicalize().map_err(Failure::to(what))
+}
+
+/// Says where a node without gRPC serves.
+pub(super) fn announce(common: &Common, node_type: &str, http: &HttpSide) -> Result<(), Failure> {
+    let ready = Ready {
+        node_type: node_type.to_owned(),
+        pid: std::process::id(),
+        version: VERSION,
+        http: Some(http.address),
+        grpc: None,
+    };
+    ready.announce(common.ready_file.as_deref()).map_err(Failure::to("write FN_READY_FILE"))
+}

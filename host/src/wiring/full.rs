@@ -1,0 +1,41 @@
+//! A full node: the API, the front door and a runner in one process, with the wire left out.
+
+use crate::Failure;
+use crate::config::FullNode;
+use crate::env::Common;
+use crate::wiring::api;
+use crate::wiring::http::{Behind, HttpSide};
+use crate::wiring::parts::{self, LocalInvoker, Machinery};
+use remuda_front::Invoking;
+use remuda_runner::Options;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+pub(super) async fn run(
+    common: &Common,
+    node: &FullNode,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let http = HttpSide::bind(common, Some(&node.http), Some(&node.agent)).await?;
+    let ids = parts::ids();
+    let store = Arc::new(api::open_store(&node.api).await?);
+    let refuse_when_full = node.container.refuse_when_full.unwrap_or(false);
+    let adjust = |options| Options { refuse_when_full, ..options };
+    let machinery = Machinery::start(&node.container, &node.agent, ids.clone(), adjust).await?;
+    api::announce(common, "full", &http)?;
+
+    let invoking =
+        Invoking { definitions: store.clone(), invoker: Arc::new(LocalInvoker(machinery.runner.clone())) };
+    let behind = Behind { catalog: Some(store.clone()), invoking: Some(invoking), ids };
+    let stop = CancellationToken::new();
+    let served = async {
+        let served = http.serve(behind, shutdown.clone()).await;
+        stop.cancel();
+        served
+    };
+    let (served, ()) = tokio::join!(served, machinery.runner.run(stop.clone()));
+    // Whoever waited for an answer over HTTP has it; detached calls may still be at work.
+    machinery.close(common.shutdown_grace.0).await;
+    store.close().await;
+    served
+}

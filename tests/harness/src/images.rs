@@ -1,0 +1,81 @@
+//! Function images, made offline and kept by their content.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::process::Command;
+
+use crate::{Error, daemons, docker, process};
+
+mod python;
+
+pub use python::python_fdk;
+
+const BUILD_WITHIN: Duration = Duration::from_secs(10 * 60);
+
+/// The image of `tests/functions/probe`: a function that reports all it was given and does what its input asks.
+/// Built as one static file `FROM scratch`; the name carries a hash of that file, so that a change of the source is
+/// another image and an unchanged one is found again.
+///
+/// # Errors
+/// When cargo or the engine fails.
+pub async fn probe() -> Result<String, Error> {
+    let _one_at_a_time = lock("probe")?;
+    let file = build_static("probe-function").await?;
+    let bytes = std::fs::read(&file).map_err(Error::file("read", &file))?;
+    let name = format!("remuda-test/probe:{}", short_hash(&bytes));
+    if docker::has_image(&name).await {
+        return Ok(name);
+    }
+    let root = tempfile::tempdir().map_err(Error::file("create", std::env::temp_dir()))?;
+    let inside = root.path().join("function");
+    std::fs::copy(&file, &inside).map_err(Error::file("copy", &file))?;
+    docker::import(root.path(), &[r#"ENTRYPOINT ["/function"]"#], &name).await?;
+    Ok(name)
+}
+
+/// Builds a package of this workspace as a static executable, in a target directory of its own: it is compiled
+/// with other flags than the rest, and must not throw that away.
+async fn build_static(package: &str) -> Result<std::path::PathBuf, Error> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut command = Command::new(cargo);
+    command.args(["build", "--release", "--message-format=json-render-diagnostics", "--package", package]);
+    command.args(["--target", &target, "--target-dir", "target/functions"]);
+    command.env("RUSTFLAGS", "-C target-feature=+crt-static").current_dir(process::repository());
+    let messages = process::run(&mut command, BUILD_WITHIN).await?;
+    let none = || Error::Shape(format!("cargo built no executable for package {package}"));
+    daemons::artifacts(&messages).into_values().find(|path| path.parent().is_some()).ok_or_else(none)
+}
+
+fn short_hash(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Each test is a process of its own under nextest: the first one builds, the others wait for it.
+fn lock(what: &str) -> Result<File, Error> {
+    let directory = process::repository().join("target/functions");
+    std::fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
+    lock_file(&directory.join(format!("{what}.lock")))
+}
+
+fn lock_file(path: &Path) -> Result<File, Error> {
+    let file = File::create(path).map_err(Error::file("create", path))?;
+    file.lock().map_err(Error::file("lock", path))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_content_has_the_same_name() {
+        assert_eq!(short_hash(b"a"), short_hash(b"a"));
+        assert_ne!(short_hash(b"a"), short_hash(b"b"));
+        assert_eq!(short_hash(b"").len(), 16);
+    }
+}

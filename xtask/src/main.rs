@@ -1,0 +1,47 @@
+//! What a developer types: `cargo xtask up`, `test`, `bench`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod bench;
+mod failure;
+mod step;
+mod test;
+mod up;
+
+use failure::Failure;
+
+/// Remuda's own tools for working on it.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a whole platform on this machine, call two functions, and keep it running until Ctrl-C.
+    Up(up::Options),
+    /// Check everything that must hold before a change lands: format, lints, tests, dependencies.
+    Test(test::Options),
+    /// Measure the platform and write docs/benchmarks.md.
+    Bench(bench::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Up(options) => up::run(options).await,
+        Command::Test(options) => test::run(options).await,
+        Command::Bench(options) => bench::run(options).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
