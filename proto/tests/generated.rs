@@ -1,4 +1,5 @@
 //! The committed Rust is what the `.proto` files say. `UPDATE_PROTO=1` rewrites it.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 

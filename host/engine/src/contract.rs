@@ -89,6 +89,9 @@ impl Client {
     pub(crate) async fn call(&self, request: FunctionRequest) -> Result<Answer, CallFault> {
         let FunctionRequest { call, body, deadline } = request;
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default().min(FAR_AHEAD);
+        if left.is_zero() {
+            return Err(verdict::too_late());
+        }
         let mut bell = Box::pin(sleep_until(Instant::now() + left));
         let good = tokio::select! {
             biased;

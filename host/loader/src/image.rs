@@ -91,7 +91,7 @@ fn seal(file: &File) -> io::Result<()> {
 }
 
 /// A directory under the system's for temporary files, which must not be mounted `noexec`.
-fn in_private_directory(bytes: &[u8]) -> io::Result<Image> {
+pub(crate) fn in_private_directory(bytes: &[u8]) -> io::Result<Image> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let nanos = started.map_or(0, |since| since.as_nanos());

@@ -79,3 +79,20 @@ fn first_line(error: &LibraryError) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{image, verify};
+
+    #[test]
+    fn where_memory_cannot_be_executed_a_private_copy_is_loaded_and_removed() {
+        let test = std::env::current_exe().unwrap();
+        let path = test.parent().unwrap().join("libnoop.so");
+        let verified = verify::verify(&path, false).unwrap();
+        let image = image::in_private_directory(&verified.opened.bytes).unwrap();
+        let table = table(&image, &path, verified.age).unwrap();
+        drop(image);
+        assert!(table.new_control_plane().is_some());
+    }
+}

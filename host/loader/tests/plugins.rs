@@ -82,6 +82,20 @@ async fn noop_is_found_loaded_and_lists_its_runners() {
     );
 }
 
+#[tokio::test]
+async fn a_plugin_of_a_later_compatible_version_works() {
+    let path = library("later_api_plugin");
+    assert_ne!(inspect(&path).unwrap().api, remuda_plugin_api::abi::API_VERSION);
+    let plane = load(&path).await.unwrap().control_plane;
+    let runner = plane.runners(&group("any")).await.unwrap().remove(0);
+    // It asked the host for something that this host does not have, and got its own default.
+    assert_eq!((runner.capacity, runner.fixed), (MemoryMb(9), true));
+    let fault = plane.provision(&group("any"), 1).await.unwrap_err();
+    assert_eq!(fault.kind, Kind::Internal);
+    assert!(fault.to_string().ends_with("an error with a code of a later version"), "{fault}");
+    plane.close().await;
+}
+
 #[test]
 fn a_manifest_is_read_without_running_the_plugin() {
     let manifest = inspect(&library("noop")).unwrap();

@@ -9,44 +9,25 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// Keeps the directory as long as the store.
-struct InFile {
-    store: Store,
-    _directory: tempfile::TempDir,
-}
-
-impl std::ops::Deref for InFile {
-    type Target = Store;
-    fn deref(&self) -> &Store {
-        &self.store
-    }
-}
-
 async fn at(path: &Path) -> Store {
     open(&format!("sqlite3://{}", path.display()), &Options::default()).await.unwrap()
 }
 
-mod in_memory {
-    async fn fresh() -> remuda_store::Store {
-        remuda_store::open("sqlite3://:memory:", &remuda_store::Options::default()).await.unwrap()
-    }
-    remuda_core::catalog_suite!(fresh);
-}
-
-mod in_a_file {
-    async fn fresh() -> remuda_store::Store {
-        // The directory goes when the process ends, as the operating system keeps open files until then.
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.keep().join("fn.db");
-        super::at(&path).await
-    }
-    remuda_core::catalog_suite!(fresh);
-}
-
-async fn in_file() -> InFile {
+async fn in_file() -> (Store, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let store = at(&directory.path().join("fn.db")).await;
-    InFile { store, _directory: directory }
+    (at(&directory.path().join("fn.db")).await, directory)
+}
+
+async fn in_memory() -> (Store, ()) {
+    (open("sqlite3://:memory:", &Options::default()).await.unwrap(), ())
+}
+
+mod memory {
+    remuda_core::catalog_suite!(super::in_memory);
+}
+
+mod file {
+    remuda_core::catalog_suite!(super::in_file);
 }
 
 #[tokio::test]
@@ -91,7 +72,7 @@ async fn several_may_open_a_new_database_at_once() {
 
 #[tokio::test]
 async fn an_abandoned_change_leaves_the_store_usable() {
-    let store = in_file().await;
+    let (store, _directory) = in_file().await;
     let app = store.create_app(an_app("A", "app")).await.unwrap();
     for _ in 0..20 {
         let change = store.update_app(

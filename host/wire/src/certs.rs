@@ -3,8 +3,8 @@
 //! Keys are ECDSA P-256. For development and small installations; a site with its own authority brings its own files.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -128,7 +128,8 @@ fn sign(
 fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let write = || {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
         // A file that was there keeps its mode otherwise.
         file.set_permissions(std::fs::Permissions::from_mode(mode))?;
         file.write_all(bytes)

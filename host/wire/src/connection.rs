@@ -6,8 +6,8 @@
 mod dial;
 mod observed;
 
-pub(crate) use dial::Tracked;
 use dial::Dialled;
+pub(crate) use dial::Tracked;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use http::{Request, Response};
@@ -182,7 +182,11 @@ impl Connection {
     }
 
     /// The first of an attempt's callers to come back records how it ended.
-    fn settle(&self, attempt: &Shared<BoxFuture<'static, Result<Link, Fault>>>, result: &Result<Link, Fault>) {
+    fn settle(
+        &self,
+        attempt: &Shared<BoxFuture<'static, Result<Link, Fault>>>,
+        result: &Result<Link, Fault>,
+    ) {
         let mut inner = self.lock();
         if !matches!(&inner.state, State::Connecting { attempt: current, .. } if current.ptr_eq(attempt)) {
             return;

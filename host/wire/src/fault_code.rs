@@ -79,8 +79,14 @@ mod tests {
     fn kinds_that_callers_can_tell_apart_survive_the_wire() {
         let sent = [
             Fault::user(Kind::FunctionFailed, "function failed"),
-            Fault::user(Kind::InitFailed, "Container failed to initialize, please ensure you are using the latest fdk and check the logs"),
-            Fault::user(Kind::InitTimeout, "Container initialization timed out, please ensure you are using the latest fdk and check the logs"),
+            Fault::user(
+                Kind::InitFailed,
+                "Container failed to initialize, please ensure you are using the latest fdk and check the logs",
+            ),
+            Fault::user(
+                Kind::InitTimeout,
+                "Container initialization timed out, please ensure you are using the latest fdk and check the logs",
+            ),
             Fault::user(Kind::PullFailed, "Failed to pull image 'x': no such thing"),
             Fault::user(Kind::PullTimeout, "Image pull timed out"),
             Fault::timeout(),
@@ -93,7 +99,10 @@ mod tests {
         ];
         for fault in sent {
             let arrived = there_and_back(&fault);
-            assert_eq!((arrived.kind, arrived.message, arrived.blame), (fault.kind, fault.message, fault.blame));
+            assert_eq!(
+                (arrived.kind, arrived.message, arrived.blame),
+                (fault.kind, fault.message, fault.blame)
+            );
         }
     }
 

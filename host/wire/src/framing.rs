@@ -78,22 +78,23 @@ where
     ) -> Poll<Option<Result<M, Error>>> {
         loop {
             match self.take() {
-                Ok(Some(bytes)) => return Poll::Ready(Some(M::decode(bytes).map_err(Error::Malformed))),
+                Ok(Some(bytes)) => match M::decode(bytes) {
+                    Ok(message) => return Poll::Ready(Some(Ok(message))),
+                    Err(error) => return self.broken(Error::Malformed(error)),
+                },
                 Ok(None) => {}
-                Err(error) => return Poll::Ready(Some(Err(error))),
+                Err(error) => return self.broken(error),
             }
             if self.ended {
-                let clean = self.partial.is_empty();
-                self.partial.clear();
-                return Poll::Ready(if clean { None } else { Some(Err(Error::Truncated)) });
+                return if self.partial.is_empty() {
+                    Poll::Ready(None)
+                } else {
+                    self.broken(Error::Truncated)
+                };
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 None => self.ended = true,
-                Some(Err(error)) => {
-                    self.ended = true;
-                    self.partial.clear();
-                    return Poll::Ready(Some(Err(Error::Lost(error.into()))));
-                }
+                Some(Err(error)) => return self.broken(Error::Lost(error.into())),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.chunk = data,
                     Err(frame) => {
@@ -103,6 +104,14 @@ where
                 },
             }
         }
+    }
+
+    /// Nothing can be read after an error: where the next message begins is not known.
+    fn broken<M>(&mut self, error: Error) -> Poll<Option<Result<M, Error>>> {
+        self.ended = true;
+        self.chunk = Bytes::new();
+        self.partial = BytesMut::new();
+        Poll::Ready(Some(Err(error)))
     }
 
     /// Takes one whole message out of what has arrived; `None` asks for another chunk. In the usual case it is a
@@ -164,7 +173,13 @@ mod tests {
         let mut all = Vec::new();
         let mut cx = Context::from_waker(std::task::Waker::noop());
         while let Poll::Ready(Some(next)) = reader.poll_next(&mut cx) {
+            let broken = next.is_err();
             all.push(next);
+            if broken {
+                let after: Poll<Option<Result<DataFrame, Error>>> = reader.poll_next(&mut cx);
+                assert!(matches!(after, Poll::Ready(None)), "read on after an error");
+                break;
+            }
         }
         all
     }

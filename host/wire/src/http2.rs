@@ -65,10 +65,8 @@ pub(crate) fn server<E>(builder: &mut ServerBuilder<E>) {
 
 /// Sends small frames at once, and lets the kernel find out that the peer's machine is gone.
 pub(crate) fn prepare_socket(socket: &TcpStream) -> std::io::Result<()> {
-    let probes = socket2::TcpKeepalive::new()
-        .with_time(PING_EVERY)
-        .with_interval(PING_TIMEOUT)
-        .with_retries(3);
+    let probes =
+        socket2::TcpKeepalive::new().with_time(PING_EVERY).with_interval(PING_TIMEOUT).with_retries(3);
     let options = socket2::SockRef::from(socket);
     options.set_tcp_nodelay(true)?;
     options.set_tcp_keepalive(&probes)?;

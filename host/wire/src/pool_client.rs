@@ -35,8 +35,7 @@ impl PoolClient {
     pub fn new(address: &RunnerAddress, tls: Arc<ClientConfig>) -> Result<Self, http::uri::InvalidUri> {
         let origin = format!("https://{address}").parse()?;
         let tasks = TaskTracker::new();
-        let connection =
-            Connection::new(address.as_str(), address.host(), Some(tls), Greeting::None, tasks);
+        let connection = Connection::new(address.as_str(), address.host(), Some(tls), Greeting::None, tasks);
         Ok(Self { channel: Channel(Arc::new(connection)), origin })
     }
 
@@ -71,7 +70,9 @@ impl Membership for PoolClient {
         for runner in runners {
             match RunnerAddress::parse(&runner.address) {
                 Ok(address) => members.push(address),
-                Err(reason) => tracing::warn!(group.id = %group, %reason, "a runner's address cannot be used"),
+                Err(reason) => {
+                    tracing::warn!(group.id = %group, %reason, "a runner's address cannot be used")
+                }
             }
         }
         Ok(members)
@@ -129,8 +130,7 @@ impl Channel {
     async fn send(self, mut request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
         let connection = &self.0;
         loop {
-            let mut link: Link =
-                connection.acquire().await.map_err(|fault| Unanswered(fault.chain()))?;
+            let mut link: Link = connection.acquire().await.map_err(|fault| Unanswered(fault.chain()))?;
             match link.send(request).await {
                 Ok(response) => return Ok(response),
                 // A deadline bounds how often a manager can close its connections under us. One that refuses us does

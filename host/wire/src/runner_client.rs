@@ -54,7 +54,10 @@ impl Connector for RunnerConnector {
             Greeting::RunnerStatus,
             self.tasks.clone(),
         );
-        Arc::new(RunnerClient { connection, engage: uri.parse().map_err(|error| format!("{address}: {error}")) })
+        Arc::new(RunnerClient {
+            connection,
+            engage: uri.parse().map_err(|error| format!("{address}: {error}")),
+        })
     }
 }
 

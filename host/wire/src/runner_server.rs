@@ -85,9 +85,11 @@ impl Service<Request<Incoming>> for RunnerService {
             "/RunnerProtocol/Status" => {
                 Box::pin(async move { Ok(unary::status::<()>(&this.counters, request).await) })
             }
-            "/RunnerProtocol/Status2" => Box::pin(async move {
-                Ok(unary::status::<remuda_proto::Struct>(&this.counters, request).await)
-            }),
+            "/RunnerProtocol/Status2" => {
+                Box::pin(
+                    async move { Ok(unary::status::<remuda_proto::Struct>(&this.counters, request).await) },
+                )
+            }
             "/RunnerProtocol/ConfigureRunner" => Box::pin(async move { Ok(unary::configure(request).await) }),
             "/RunnerProtocol/StreamLogs" => {
                 Box::pin(async { Ok(refuse(Status::unknown("runner not configured with logStreamer"))) })

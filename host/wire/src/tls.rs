@@ -101,11 +101,8 @@ impl Identity {
             .map_err(|source| Error::Certificate { path: paths.authority.clone(), source })?;
         warn_of_own_expiry(&chain, &paths.certificate)?;
 
-        let pair = |source| Error::Pair {
-            key: paths.key.clone(),
-            certificate: paths.certificate.clone(),
-            source,
-        };
+        let pair =
+            |source| Error::Pair { key: paths.key.clone(), certificate: paths.certificate.clone(), source };
         let verifier = Arc::new(verifier);
         let server = server_config(&provider, &verifier, &chain, &key).map_err(pair)?;
         let client = client_config(&provider, &verifier, &chain, &key, ALPN_H2).map_err(pair)?;
@@ -154,8 +151,8 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
 
 fn warn_of_own_expiry(chain: &[CertificateDer<'static>], path: &Path) -> Result<(), Error> {
     let Some(own) = chain.first() else { return Ok(()) };
-    let validity = verify::validity(own)
-        .map_err(|source| Error::Certificate { path: path.to_owned(), source })?;
+    let validity =
+        verify::validity(own).map_err(|source| Error::Certificate { path: path.to_owned(), source })?;
     if let Err(why) = validity.check(UnixTime::now()) {
         tracing::warn!(
             path = %path.display(),

@@ -56,7 +56,8 @@ impl Engine {
         };
         let away = |error: DockerError| {
             Error::unavailable(format_args!(
-                "no Docker Engine answers at {host} ({error}): start one, or set DOCKER_HOST"
+                "no Docker Engine answers at {host} ({}): start one, or set DOCKER_HOST",
+                innermost(&error)
             ))
         };
         let docker = docker.map_err(away)?;
@@ -207,6 +208,15 @@ fn told(what: &str, error: &DockerError) -> Error {
         DockerError::DockerResponseServerError { status_code: 400..500, message } => {
             Error::internal(format_args!("{what}: {message}"))
         }
-        error => Error::unavailable(format_args!("{what}: {error}")),
+        error => Error::unavailable(format_args!("{what}: {}", innermost(error))),
     }
+}
+
+/// The last cause of an error, which for a connection is the only one that says something.
+fn innermost(error: &DockerError) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }

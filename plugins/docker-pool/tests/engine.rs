@@ -179,6 +179,8 @@ async fn what_the_engine_refuses_is_told_and_leaves_no_container() {
     );
     let error = fixture.try_pool(&[("DOCKER_HOST", "unix:///nowhere.sock")]).await.unwrap_err().to_string();
     assert!(error.starts_with("no Docker Engine answers at unix:///nowhere.sock"), "{error}");
+    let error = fixture.try_pool(&[("DOCKER_HOST", "tcp://127.0.0.1:1")]).await.unwrap_err().to_string();
+    assert!(error.contains("Connection refused"), "{error}");
     let pool = fixture.pool(&[("DOCKER_POOL_NETWORK", "no-such-network")]).await;
     let error = pool.provision("blue", 1).await.unwrap_err().to_string();
     assert!(error.contains("no-such-network"), "{error}");

@@ -1,7 +1,7 @@
 //! Function images, made offline and kept by their content.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -23,7 +23,7 @@ const BUILD_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// When cargo or the engine fails.
 pub async fn probe() -> Result<String, Error> {
     let _one_at_a_time = lock("probe")?;
-    let file = build_static("probe-function").await?;
+    let file = probe_program().await?;
     let bytes = std::fs::read(&file).map_err(Error::file("read", &file))?;
     let name = format!("remuda-test/probe:{}", short_hash(&bytes));
     if docker::has_image(&name).await {
@@ -36,9 +36,17 @@ pub async fn probe() -> Result<String, Error> {
     Ok(name)
 }
 
+/// The probe as a program of this machine, static as in its image: to measure or watch it without a container.
+///
+/// # Errors
+/// When cargo fails.
+pub async fn probe_program() -> Result<PathBuf, Error> {
+    build_static("probe-function").await
+}
+
 /// Builds a package of this workspace as a static executable, in a target directory of its own: it is compiled
 /// with other flags than the rest, and must not throw that away.
-async fn build_static(package: &str) -> Result<std::path::PathBuf, Error> {
+async fn build_static(package: &str) -> Result<PathBuf, Error> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let mut command = Command::new(cargo);

@@ -211,8 +211,8 @@ impl Catalog for FakeCatalog {
 
 #[cfg(test)]
 mod tests {
-    async fn fresh() -> super::FakeCatalog {
-        super::FakeCatalog::new()
+    async fn fresh() -> (super::FakeCatalog, ()) {
+        (super::FakeCatalog::new(), ())
     }
 
     crate::catalog_suite!(fresh);

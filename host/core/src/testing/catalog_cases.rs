@@ -7,7 +7,8 @@ use crate::{App, AppId, Fault, FnId, Function, Kind, MemoryMb, Timestamp, Trigge
 use futures_util::future::join_all;
 use serde_json::json;
 
-/// Makes a `#[tokio::test]` of every case; `$fresh` is an async function that gives an empty catalogue.
+/// Makes a `#[tokio::test]` of every case; `$fresh` is an async function that gives an empty catalogue and
+/// what must outlive it (its directory, or nothing).
 #[macro_export]
 macro_rules! catalog_suite {
     ($fresh:path) => {
@@ -32,7 +33,8 @@ macro_rules! catalog_suite {
         $(
             #[tokio::test]
             async fn $case() {
-                $crate::testing::catalog_cases::$case(&$fresh().await).await;
+                let (catalog, _keep) = $fresh().await;
+                $crate::testing::catalog_cases::$case(&catalog).await;
             }
         )*
     };

@@ -360,6 +360,15 @@ async fn a_deadline_ends_a_call_before_its_answer_and_within_it() {
 }
 
 #[tokio::test]
+async fn a_call_whose_deadline_has_passed_does_not_reach_the_function() {
+    let (place, listener) = Place::new();
+    let client = place.client(LIMITS);
+    let failed = client.call(request(call::empty(), Duration::ZERO)).await.unwrap_err();
+    assert_eq!((failed.fault.kind, failed.fatal), (Kind::Timeout, false));
+    assert!(futures_util::FutureExt::now_or_never(listener.accept()).is_none());
+}
+
+#[tokio::test]
 async fn an_answer_that_is_dropped_half_way_closes_its_connection() {
     let (place, listener) = Place::new();
     let client = place.client(LIMITS);

@@ -59,6 +59,11 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     kind.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
+/// The deadline had passed before the function was given the call.
+pub(crate) fn too_late() -> CallFault {
+    CallFault { fault: Fault::timeout(), fatal: false }
+}
+
 /// The function took longer than it may.
 pub(crate) fn timed_out() -> CallFault {
     CallFault { fault: Fault::timeout(), fatal: true }

@@ -2,7 +2,9 @@
 
 use super::images::Facts;
 use super::{Options, ResourceLimits};
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, ResourcesUlimits};
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
+};
 use remuda_core::Target;
 use std::collections::HashMap;
 use std::path::Path;
@@ -58,10 +60,17 @@ fn host(target: &Target, around: &Surroundings<'_>) -> HostConfig {
         0 => None,
         bytes => Some(signed(bytes.max(LEAST_MEMORY_BYTES))),
     };
-    let bind = format!("{}:{SOCKET_DIRECTORY}", around.socket_directory.display());
+    // Not in the form `source:target`, which a colon in a path would break, and which makes an empty directory where
+    // the engine sees none, instead of saying so.
+    let socket = Mount {
+        typ: Some(MountType::BIND),
+        source: Some(around.socket_directory.to_string_lossy().into_owned()),
+        target: Some(SOCKET_DIRECTORY.into()),
+        ..Mount::default()
+    };
     let locked = options.unprivileged;
     HostConfig {
-        binds: Some(vec![bind]),
+        mounts: Some(vec![socket]),
         cap_drop: locked.then(|| vec!["ALL".into()]),
         security_opt: locked.then(|| vec!["no-new-privileges".into()]),
         readonly_rootfs: Some(options.read_only_root),
@@ -198,7 +207,9 @@ mod tests {
         assert_eq!(host.memory, Some(128 << 20));
         assert_eq!((host.memory_swap, host.memory_swappiness), (Some(128 << 20), Some(0)));
         assert_eq!(host.pids_limit, Some(50));
-        assert_eq!(host.binds.unwrap(), ["/run/iofs1:/tmp/iofs"]);
+        let mounts = host.mounts.unwrap();
+        assert_eq!(mounts[0].source.as_deref(), Some("/run/iofs1"));
+        assert_eq!(mounts[0].target.as_deref(), Some("/tmp/iofs"));
         assert_eq!(host.log_config.unwrap().typ.as_deref(), Some("none"));
         assert_eq!(host.cpu_quota, None);
         let limits: Vec<_> =

@@ -34,6 +34,8 @@ pub(super) fn create_failed(image: &str, why: Error) -> Fault {
         (Some(404), _) => {
             Fault::service(Kind::Unavailable, format!("Image '{image}' has vanished")).caused_by(why)
         }
+        // The directory that we made is not there for the engine: `FN_IOFS_DOCKER_PATH` is wrong.
+        (Some(400), Some(said)) if said.contains("bind source path") => unavailable(why),
         (Some(400), Some(said)) => {
             let message = format!("Image '{image}' cannot be run: {said}");
             Fault::user(Kind::ImageRefused, message).caused_by(why)
@@ -91,6 +93,8 @@ mod tests {
     fn refusals_to_create_or_start_say_whose_fault_they_are() {
         assert_eq!(create_failed("a", refusal(404, "No such image")).kind, Kind::Unavailable);
         assert_eq!(create_failed("a", refusal(400, "No command specified")).kind, Kind::ImageRefused);
+        let mount = refusal(400, "invalid mount config: bind source path does not exist: /x");
+        assert_eq!(create_failed("a", mount).blame, Blame::Service);
         assert_eq!(start_failed(refusal(400, "exec: \"x\": not found")).kind, Kind::InitFailed);
         let syslog = start_failed(refusal(500, "failed to initialize logging driver: dial tcp"));
         assert_eq!((syslog.message.as_ref(), syslog.blame), ("Syslog Unavailable", Blame::User));

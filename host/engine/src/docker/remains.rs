@@ -75,6 +75,11 @@ impl Remains {
         self.existence.store(existence as u8, Ordering::Release);
     }
 
+    /// Whether the container may still appear, so that its removal takes a while.
+    pub(super) fn uncertain(&self) -> bool {
+        self.existence.load(Ordering::Acquire) == Existence::Perhaps as u8
+    }
+
     /// Removes it all and returns when that is done. Dropping the future does not stop the removal.
     pub(super) async fn remove(&self) {
         self.begin();

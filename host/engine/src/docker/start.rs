@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Starts a container. `unwanted` says that nobody waits any more; what was made until then is removed. When this
-/// returns a fault, everything is gone already.
+/// returns a fault, everything is gone already, or on its way out.
 pub(super) async fn start(
     shared: Arc<Shared>,
     spec: InstanceSpec,
@@ -36,7 +36,10 @@ pub(super) async fn start(
     match bring_up(&shared, &spec, &image, &remains, unwanted).await {
         Ok((client, exit)) => Ok(Arc::new(Container::new(client, exit, remains))),
         Err(fault) => {
-            remains.remove().await;
+            // When the engine never said whether there is a container, looking for it goes on behind the answer.
+            if !remains.uncertain() {
+                remains.remove().await;
+            }
             Err(fault)
         }
     }
@@ -113,10 +116,13 @@ async fn run(
     match shared.ask("create container", shared.api.create_container(Some(name), description)).await {
         Ok(_) => remains.exists(Existence::Yes),
         Err(why) => {
-            if why.status().is_some() {
-                remains.exists(Existence::No);
-                shared.images.forget(&spec.target.image);
+            match why.status() {
+                // Refused; a container of that name is somebody else's.
+                Some(400..=499) => remains.exists(Existence::No),
+                Some(_) => remains.exists(Existence::Yes),
+                None => {}
             }
+            shared.images.forget(&spec.target.image);
             return Err(fault::create_failed(&spec.target.image, why));
         }
     }

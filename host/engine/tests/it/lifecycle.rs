@@ -2,8 +2,8 @@
 
 use crate::image;
 use crate::stage::{Stage, report};
-use remuda_core::Kind;
 use remuda_core::port::{Engine, InstanceSpec};
+use remuda_core::{Blame, Kind};
 use remuda_engine::docker::Ownership;
 use std::time::Duration;
 
@@ -98,6 +98,53 @@ async fn a_start_that_nobody_waits_for_leaves_nothing() {
         let dropped = tokio::time::timeout(Duration::from_millis(after), stage.engine.start(spec)).await;
         assert!(dropped.is_err(), "it listened too early to be dropped");
     }
+    stage.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn many_starts_and_removals_at_once_take_turns() {
+    let stage = Stage::with(|options| {
+        options.networks = vec!["none".into()];
+        options.max_concurrent_starts = 2;
+        options.max_concurrent_removals = 2;
+    })
+    .await;
+    let instances = futures_util::future::join_all((0..8).map(|_| stage.started())).await;
+    let reports = futures_util::future::join_all(instances.iter().map(report)).await;
+    assert!(reports.iter().all(|report| report["calls"] == 1));
+    assert_eq!(stage.containers().await.len(), 8);
+    futures_util::future::join_all(instances.iter().map(|instance| instance.remove())).await;
+    assert_eq!((stage.containers().await, stage.directories()), (Vec::new(), 0));
+}
+
+#[tokio::test]
+async fn an_engine_that_is_not_there_is_an_error_that_says_where() {
+    let host = Some("unix:///nowhere/docker.sock".to_owned());
+    let options = remuda_engine::docker::Options { host, ..Default::default() };
+    let why = remuda_engine::Docker::connect(options).await.err().unwrap();
+    assert_eq!(why.to_string(), "connect to the docker engine at unix:///nowhere/docker.sock");
+}
+
+#[tokio::test]
+async fn an_engine_that_never_answers_is_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("docker.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let host = Some(format!("unix://{}", path.display()));
+    let operation_timeout = Duration::from_millis(100);
+    let options = remuda_engine::docker::Options { host, operation_timeout, ..Default::default() };
+    assert!(matches!(
+        remuda_engine::Docker::connect(options).await,
+        Err(remuda_engine::Error::Deadline { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_directory_that_the_engine_does_not_see_is_the_operators_affair() {
+    let stage = Stage::with(|options| options.iofs_docker_dir = Some("/not/there".into())).await;
+    let fault = stage.probe(&[]).await.err().unwrap();
+    assert_eq!((fault.kind, fault.blame), (Kind::Unavailable, Blame::Service));
+    assert!(fault.chain().contains("bind source path does not exist"), "{}", fault.chain());
     stage.nothing_is_left().await;
 }
 

@@ -6,4 +6,3 @@ mod calls;
 mod image;
 mod lifecycle;
 mod stage;
-mod zz_measure;

@@ -56,8 +56,10 @@ pub(super) async fn respond(
         return Ok(assemble(status, headers, held.into()));
     }
     set_length(&mut headers, declared);
+    let first = what_is_there(&mut body).await?;
     let body = Streamed {
         inner: body,
+        first,
         declared_left: declared,
         allowed_left: max,
         call: call.id.clone(),
@@ -131,6 +133,19 @@ async fn drain(body: &mut Body, max: u64) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What can be had of a body without waiting: nothing yet, a frame, or its end. One that has failed already can still
+/// be told as an error.
+async fn what_is_there(body: &mut Body) -> Result<Peeked, Fault> {
+    let peek = |context: &mut Context<'_>| match Pin::new(&mut *body).poll_frame(context) {
+        Poll::Ready(frame) => Poll::Ready(Some(frame)),
+        Poll::Pending => Poll::Ready(None),
+    };
+    std::future::poll_fn(peek).await.map(Option::transpose).transpose()
+}
+
+/// What was had of a body already, if anything: a frame, or its end.
+type Peeked = Option<Option<Frame<Bytes>>>;
+
 /// The next bytes; trailers are not passed on.
 async fn next_data(body: &mut Body) -> Result<Option<Bytes>, Fault> {
     while let Some(frame) = body.frame().await {
@@ -145,6 +160,7 @@ async fn next_data(body: &mut Body) -> Result<Option<Bytes>, Fault> {
 /// what an error of this body does.
 struct Streamed {
     inner: Body,
+    first: Peeked,
     declared_left: Option<u64>,
     allowed_left: u64,
     call: CallId,
@@ -189,7 +205,11 @@ impl HttpBody for Streamed {
             if self.request_exceeded.is_cancelled() {
                 return self.break_off(Fault::user(Kind::TooLarge, "Request body too large for this server"));
             }
-            match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+            let next = match self.first.take() {
+                Some(frame) => frame.map(Ok),
+                None => ready!(Pin::new(&mut self.inner).poll_frame(context)),
+            };
+            match next {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
                     if let Err(fault) = self.count(data.len() as u64) {
@@ -210,10 +230,12 @@ impl HttpBody for Streamed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || (self.inner.is_end_stream() && self.declared_left.is_none_or(|left| left == 0))
+        let nothing_kept = self.first.is_none();
+        self.ended
+            || (nothing_kept && self.inner.is_end_stream() && self.declared_left.is_none_or(|left| left == 0))
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.declared_left.map_or_else(|| self.inner.size_hint(), SizeHint::with_exact)
+        self.declared_left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

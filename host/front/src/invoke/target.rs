@@ -23,10 +23,9 @@ struct Known {
 impl Targets {
     pub(super) fn of(&self, app: &Arc<App>, function: &Arc<Function>) -> Arc<Target> {
         let known = self.known.pin();
-        if let Some(entry) = known.get(&function.id) {
-            if same(&entry.app, app) && same(&entry.function, function) {
-                return Arc::clone(&entry.target);
-            }
+        let fits = |entry: &&Known| same(&entry.app, app) && same(&entry.function, function);
+        if let Some(entry) = known.get(&function.id).filter(fits) {
+            return Arc::clone(&entry.target);
         }
         if known.len() >= MAX_REMEMBERED {
             known.clear();

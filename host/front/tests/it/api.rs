@@ -212,17 +212,14 @@ async fn lists_are_paged_by_cursor() {
     for name in ["c", "a", "b"] {
         node.create_app(name).await;
     }
-    let page = |query: String| {
-        let response = node.get(&format!("/v2/apps?{query}"));
-        async move { response.await.text().await.unwrap() }
-    };
-    let first: Value = serde_json::from_str(&page("per_page=2".into()).await).unwrap();
+    let page = async |query: &str| node.get(&format!("/v2/apps?{query}")).await.text().await.unwrap();
+    let first: Value = serde_json::from_str(&page("per_page=2").await).unwrap();
     let names: Vec<_> =
         first["items"].as_array().unwrap().iter().map(|app| app["name"].as_str().unwrap()).collect();
     assert_eq!((names, &first["next_cursor"]), (vec!["a", "b"], &json!("Yg")));
-    let second: Value = serde_json::from_str(&page("per_page=2&cursor=Yg".into()).await).unwrap();
+    let second: Value = serde_json::from_str(&page("per_page=2&cursor=Yg").await).unwrap();
     assert_eq!((&second["items"][0]["name"], second.get("next_cursor")), (&json!("c"), None));
-    assert_eq!(page("name=nobody".into()).await, r#"{"items":[]}"#);
+    assert_eq!(page("name=nobody").await, r#"{"items":[]}"#);
     for path in ["/v2/fns?app_id=x", "/v2/triggers?app_id=x"] {
         assert_eq!(node.get(path).await.text().await.unwrap(), r#"{"items":[]}"#);
     }

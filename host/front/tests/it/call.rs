@@ -31,7 +31,8 @@ async fn a_function_is_invoked_with_its_merged_settings() {
         (call_id.as_str(), "blue", Mode::Sync)
     );
     assert_eq!(call.url, node.url(&path));
-    assert_eq!((&call.headers["x-a"], &call.headers["content-type"]), ("1", "text/odd"));
+    assert_eq!(call.headers["x-a"], "1");
+    assert_eq!(call.headers["content-type"], "text/odd");
     assert!(!call.headers.contains_key("host") && !call.headers.contains_key("content-length"));
 
     node.send(Method::POST, &path, "").await;
@@ -223,17 +224,34 @@ async fn a_large_body_comes_through_bit_for_bit() {
 
 #[tokio::test]
 async fn a_body_that_fails_after_the_headers_breaks_the_connection_off() {
-    let node = Node::start(FakeInvoker::new(|_, _| async {
-        let failure = Fault::user(Kind::FunctionFailed, "error receiving function response");
-        Ok(answer(&[], pieces(vec![Ok("part"), Err(failure)])))
+    let (give, taken) = oneshot::channel();
+    let give = Mutex::new(Some(give));
+    let node = Node::start(FakeInvoker::new(move |_, _| {
+        let (sender, body) = streamed();
+        give.lock().unwrap().take().unwrap().send(sender).unwrap();
+        async move { Ok(answer(&[], body)) }
     }))
     .await;
     let path = node.with_fn().await;
     let mut raw = node.connect().await;
     raw.write(&format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n")).await;
-    let all = raw.read_to_close().await;
-    assert!(all.starts_with("HTTP/1.1 200") && !all.ends_with("0\r\n\r\n"), "{all}");
-    assert!(node.send(Method::POST, &path, "").await.bytes().await.is_err());
+    let sender = taken.await.unwrap();
+    sender.send(Ok(Bytes::from_static(b"part"))).await.unwrap();
+    let begin = raw.read_to("4\r\npart\r\n").await;
+    assert!(begin.starts_with("HTTP/1.1 200"), "{begin}");
+    sender.send(Err(Fault::user(Kind::FunctionFailed, "error receiving function response"))).await.unwrap();
+    assert_eq!(raw.read_to_close().await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_failed_before_its_first_byte_is_told() {
+    let node = Node::start(FakeInvoker::new(|_, _| async {
+        Ok(answer(&[("content-length", "9")], pieces(vec![Err(Fault::timeout())])))
+    }))
+    .await;
+    let response = node.send(Method::POST, &node.with_fn().await, "").await;
+    assert_ne!(header(response.headers(), "content-length"), "9");
+    assert_eq!(told(response).await, (504, "Timed out".into()));
 }
 
 #[tokio::test]
@@ -246,7 +264,8 @@ async fn a_body_that_is_not_as_long_as_it_said_breaks_the_connection_off() {
         }))
         .await;
         let path = node.with_fn().await;
-        assert!(node.client.post(node.url(&path)).send().await.unwrap().bytes().await.is_err(), "{said}");
+        let received = async { node.client.post(node.url(&path)).send().await?.bytes().await };
+        assert!(received.await.is_err(), "{said}");
     }
 }
 
@@ -306,4 +325,11 @@ async fn an_answer_may_come_before_the_request_was_read() {
     let mut raw = node.connect().await;
     raw.write(&format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 1000000\r\n\r\nstart")).await;
     assert!(raw.read_to("early").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_200_without_bytes() {
+    let node = Node::start(FakeInvoker::new(|_, _| async { Ok(answer(&[], pieces(Vec::new()))) })).await;
+    let response = node.send(Method::POST, &node.with_fn().await, "").await;
+    assert_eq!((response.status().as_u16(), response.text().await.unwrap().as_str()), (200, ""));
 }

@@ -72,13 +72,13 @@ async fn a_body_that_turns_out_too_long_is_413_whatever_the_invoker_says() {
 
 #[tokio::test]
 async fn a_body_that_turns_out_too_long_after_the_headers_breaks_the_connection_off() {
-    let node = node(echo(), 4, 0).await;
+    let node = node(echo(), 100, 0).await;
     let path = node.with_fn().await;
     let mut raw = node.connect().await;
     raw.write(&format!("POST {path} HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"))
         .await;
     raw.read_to("3\r\nabc\r\n").await;
-    raw.write("2\r\nde\r\n").await;
+    raw.write(&format!("62\r\n{}\r\n", "x".repeat(98))).await;
     assert_eq!(raw.read_to_close().await, "");
 }
 

@@ -1,8 +1,7 @@
 //! `cpus`: thousandths of a core as `"100m"`, or cores as `"0.1"`.
 
 const LIMIT: u64 = 1_024_000;
-const WRONG: &str =
-    "Cpus is invalid. Value should be either between [0.000 and 1024.000] or [0m and 1024000m] milliCPU units";
+const WRONG: &str = "Cpus is invalid. Value should be either between [0.000 and 1024.000] or [0m and 1024000m] milliCPU units";
 
 /// Thousandths of a core; 0 for an empty text.
 pub(super) fn parse(text: &str) -> Result<u64, &'static str> {
@@ -45,16 +44,23 @@ mod tests {
 
     #[test]
     fn both_forms_are_read() {
-        for (text, milli) in
-            [("", 0), ("100m", 100), ("0.1", 100), (".5", 500), ("1", 1000), ("1024.000", LIMIT), ("1024000m", LIMIT)]
-        {
+        for (text, milli) in [
+            ("", 0),
+            ("100m", 100),
+            ("0.1", 100),
+            (".5", 500),
+            ("1", 1000),
+            ("1024.000", LIMIT),
+            ("1024000m", LIMIT),
+        ] {
             assert_eq!(parse(text), Ok(milli), "{text}");
         }
     }
 
     #[test]
     fn anything_else_is_told_what_would_do() {
-        for text in ["m", "-1", "1024001m", "1024.001", "1.0005", "1e3", ".", "0.1m", "99999999999999999999"] {
+        for text in ["m", "-1", "1024001m", "1024.001", "1.0005", "1e3", ".", "0.1m", "99999999999999999999"]
+        {
             assert_eq!(parse(text), Err(WRONG), "{text}");
         }
     }

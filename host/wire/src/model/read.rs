@@ -2,7 +2,9 @@
 
 use super::cpus;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use remuda_core::{Annotations, AppId, Call, CallId, Config, FnId, GroupId, MemoryMb, Mode, Target, Timestamp, TriggerId};
+use remuda_core::{
+    Annotations, AppId, Call, CallId, Config, FnId, GroupId, MemoryMb, Mode, Target, Timestamp, TriggerId,
+};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,6 +64,10 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D)
 /// The call of a model. Its times belong to the balancer and are not looked at; it begins here, `now`. The error is
 /// what the parser says.
 pub(crate) fn read(json: &str, now: Timestamp) -> Result<Call, String> {
+    // A derived reader takes a list for an object whose keys are in order.
+    if !json.trim_start().starts_with('{') {
+        return Err("the call is not a JSON object".to_owned());
+    }
     let model: Model = serde_json::from_str(json).map_err(|error| error.to_string())?;
     let milli_cpus = cpus::parse(&model.cpus)?;
     let method = match model.method.as_str() {

@@ -174,8 +174,7 @@ impl Reply {
 
     fn busy(&mut self) {
         self.counted.refused = true;
-        let finished =
-            CallFinished { error_code: BUSY, error_str: BUSY_TEXT.to_owned(), ..self.finished() };
+        let finished = CallFinished { error_code: BUSY, error_str: BUSY_TEXT.to_owned(), ..self.finished() };
         self.end(finished);
     }
 

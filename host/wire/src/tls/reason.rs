@@ -48,6 +48,10 @@ pub(crate) fn certificate(error: &CertificateError) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             format!("its extended key usage forbids this use ({error})")
         }
+        // webpki's own error is not public here; its name is all that is left of it.
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "it is an authority's own (CA:TRUE) and not in the configured authority's file".to_owned()
+        }
         other => other.to_string(),
     }
 }

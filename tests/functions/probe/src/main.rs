@@ -1,7 +1,8 @@
 //! A function for tests and measurements: it reports all that it was given, and does what a header asks of it.
 //!
 //! It speaks Fn's http-stream contract by hand, on the standard library alone, so that a static build of it is a
-//! whole image `FROM scratch`. What it does is chosen by the call's `Probe-Do` header (through a trigger:
+//! whole image `FROM scratch`: build it with `RUSTFLAGS="-C target-feature=+crt-static -C strip=symbols"`, `--release`,
+//! `--target x86_64-unknown-linux-gnu` and a target directory of its own (1.3 MB). What it does is chosen by the call's `Probe-Do` header (through a trigger:
 //! `Fn-Http-H-Probe-Do`), see [`wish::Wish`]; how it starts is chosen by the variable `PROBE_INIT`:
 //!
 //! | `PROBE_INIT` | start |
@@ -19,7 +20,7 @@ mod wish;
 
 use std::env;
 use std::fs;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -45,10 +46,15 @@ fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(why) => {
-            eprintln!("probe: {why}");
+            complain(&why);
             ExitCode::from(2)
         }
     }
+}
+
+/// Says what went wrong, to whoever may be listening.
+fn complain(why: &str) {
+    let _ = writeln!(io::stderr(), "probe: {why}");
 }
 
 fn run() -> Result<ExitCode, String> {
@@ -116,7 +122,7 @@ fn serve(listener: &UnixListener) -> Result<ExitCode, String> {
             .name("connection".into())
             .spawn(move || {
                 if let Err(why) = converse(&connection) {
-                    eprintln!("probe: connection ended: {why}");
+                    complain(&format!("connection ended: {why}"));
                 }
             })
             .map_err(|why| format!("cannot start a thread: {why}"))?;

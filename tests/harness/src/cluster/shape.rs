@@ -105,16 +105,15 @@ pub(crate) fn variables(node: &Planned, around: &Surroundings) -> BTreeMap<Strin
     let own = |file: &str| text(&around.directory.join(&node.name).join(file));
     set("FN_PORT", "0");
     set("FN_LISTEN_HOST", "127.0.0.1");
-    set("FN_STATE_DIR", &own("state"));
     set("FN_LOG_LEVEL", "DEBUG");
     set("FN_LOG_FORMAT", "text");
     if let Some(node_type) = node.role.node_type() {
         set("FN_NODE_TYPE", node_type);
     }
     match node.role {
-        Role::Api => set("FN_DB_URL", &format!("sqlite3://{}", own("fn.db"))),
+        Role::Api => set("FN_STATE_DIR", &own("state")),
         Role::Full => {
-            set("FN_DB_URL", &format!("sqlite3://{}", own("fn.db")));
+            set("FN_STATE_DIR", &own("state"));
             engine_variables(&mut set, &own, around);
         }
         Role::Runner => {

@@ -1,0 +1,16 @@
+//! End-to-end tests: real daemons on free ports, a real Docker Engine, nothing simulated. One file a subject.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod bodies;
+mod configuration;
+mod drain;
+mod faults;
+mod full_node;
+mod groups;
+mod outages;
+mod plugins;
+mod python;
+mod static_runners;
+mod trust;
+mod walkthrough;
