@@ -56,10 +56,11 @@ impl Link {
         self.announced.load(Ordering::Relaxed)
     }
 
-    /// The peer said who it is.
-    pub(crate) fn saw_announcement(&self, announced: bool) {
-        if self.announced() != announced {
-            self.announced.store(announced, Ordering::Relaxed);
+    /// The peer said that it is one of ours. It may not have had the time when the connection opened; that an answer
+    /// does not say so means nothing, since failures come without it.
+    pub(crate) fn saw_announcement(&self) {
+        if !self.announced() {
+            self.announced.store(true, Ordering::Relaxed);
         }
     }
 
@@ -155,12 +156,16 @@ impl Connection {
         }
     }
 
-    /// Records and logs that an established connection turned out to be refused or lost, with the reason that the
-    /// connection itself saw. Says that reason.
+    /// A stream broke. When the connection did, that is recorded and logged, with the reason that the connection
+    /// itself saw, and the next caller opens another. Says what is known of the reason.
     pub(crate) fn lost(&self, link: &Link, otherwise: &dyn std::error::Error) -> String {
-        let reason = link.reason().unwrap_or_else(|| chain(otherwise));
-        self.discard(link);
-        self.report(&mut self.lock(), &reason);
+        let seen = link.reason();
+        let broken = seen.is_some() || link.sender.is_closed();
+        let reason = seen.unwrap_or_else(|| chain(otherwise));
+        if broken {
+            self.discard(link);
+            self.report(&mut self.lock(), &reason);
+        }
         reason
     }
 

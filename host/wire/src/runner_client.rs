@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use remuda_core::call::strip_hop_by_hop;
 use remuda_core::port::{Connector, Executor, Offer, Outcome, Taken};
 use remuda_core::{Answer, Fault, Kind, RunnerAddress};
 use remuda_proto::runner::call_result_start::Meta;
@@ -86,7 +87,9 @@ impl Executor for RunnerClient {
             Handed::Answering(link, response) => (link, response),
             Handed::NeverArrived(fault) => return Ok(Outcome::NeverArrived(fault)),
         };
-        link.saw_announcement(announced(response.headers()));
+        if announced(response.headers()) {
+            link.saw_announcement();
+        }
         if response.status() != StatusCode::OK {
             let said = format!("the runner's address answered with HTTP status {}", response.status());
             return Err(Fault::internal(said));
@@ -264,6 +267,7 @@ fn head(start: CallResultStart) -> (StatusCode, HeaderMap) {
             headers.append(name, value);
         }
     }
+    strip_hop_by_hop(&mut headers);
     (status.unwrap_or(StatusCode::OK), headers)
 }
 

@@ -119,6 +119,8 @@ fn builder(shared: &Shared) -> auto::Builder<Owned> {
     builder
         .http1()
         .timer(TokioTimer::new())
+        // As Fn writes them: scripts that look for `Fn-Call-Id:` find it.
+        .title_case_headers(true)
         .header_read_timeout(options.header_read_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(usize::try_from(options.max_header_bytes).unwrap_or(usize::MAX).max(MIN_BUFFER));

@@ -186,6 +186,15 @@ async fn refusals_have_fns_words() {
     ] {
         assert_eq!(node.refused(post.clone(), path, &body).await, (status, message.to_owned()), "{body}");
     }
+    let (status, message) = node.refused(post, "/v2/apps", "{\"name\":").await;
+    assert!(status == 400 && message.starts_with("Invalid JSON"), "{message}");
+}
+
+#[tokio::test]
+async fn refusals_of_changes_and_lists_have_fns_words() {
+    let node = Node::start(echo()).await;
+    let app = node.create_app("app").await;
+    let function = node.create_fn(&app, "f").await;
     let put = Method::PUT;
     let (app_path, fn_path) = (format!("/v2/apps/{app}"), format!("/v2/fns/{function}"));
     for (path, body, status, message) in [
@@ -202,8 +211,6 @@ async fn refusals_have_fns_words() {
     ] {
         assert_eq!(node.refused(Method::GET, path, "").await, (400, message.to_owned()));
     }
-    let (status, message) = node.refused(post, "/v2/apps", "{\"name\":").await;
-    assert!(status == 400 && message.starts_with("Invalid JSON"), "{message}");
 }
 
 #[tokio::test]

@@ -1,13 +1,12 @@
 //! Connections, and how they end.
 
-use crate::node::{LIMIT, Node, answer, echo, told};
+use crate::node::{LIMIT, Node, Raw, answer, echo};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use remuda_core::call::full;
 use remuda_core::testing::FakeInvoker;
 use remuda_front::{Options, ServeOptions};
-use reqwest::Method;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -127,14 +126,12 @@ async fn connections_beyond_the_bound_wait_for_a_place() {
         .write(&format!("POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"))
         .await;
     begun.notified().await;
-    let second = tokio::spawn(async move {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        told(client.request(Method::GET, format!("http://{address}/nowhere")).send().await.unwrap()).await
-    });
-    tokio::task::yield_now().await;
-    assert!(!second.is_finished());
+    let mut second = Raw(TcpStream::connect(address).await.unwrap());
+    second.write("GET /version HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
+    let answered = tokio::time::timeout(Duration::from_millis(100), second.0.readable()).await;
+    assert!(answered.is_err(), "it has no place yet");
     assert_eq!(invoker.calls().len(), 1);
     go_on.notify_one();
     first.read_to_close().await;
-    assert_eq!(second.await.unwrap().0, 404);
+    assert!(second.read_to_close().await.starts_with("HTTP/1.1 200"));
 }

@@ -197,3 +197,64 @@ impl ClientCertVerifier for PeerVerifier {
         self.algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certs::{self, CertFiles};
+    use rustls::version::{TLS12, TLS13};
+    use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
+    use rustls_pki_types::PrivateKeyDer;
+    use rustls_pki_types::pem::PemObject;
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    fn parts(files: &CertFiles) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let chain = vec![CertificateDer::from_pem_slice(files.certificate.as_bytes()).unwrap()];
+        (chain, PrivateKeyDer::from_pem_slice(files.key.as_bytes()).unwrap())
+    }
+
+    /// A handshake between two nodes that both trust `authority`; whether either side refused.
+    async fn shake(
+        version: &'static SupportedProtocolVersion,
+        authority: &CertFiles,
+        server: &CertFiles,
+        client: &CertFiles,
+    ) -> (bool, bool) {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = Arc::new(PeerVerifier::new(parts(authority).0, &provider).unwrap());
+        let (chain, key) = parts(server);
+        let serving = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(verifier.clone())
+            .with_single_cert(chain, key)
+            .unwrap();
+        let (chain, key) = parts(client);
+        let dialling = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_client_auth_cert(chain, key)
+            .unwrap();
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let accepting = TlsAcceptor::from(Arc::new(serving)).accept(far);
+        let name = ServerName::try_from("not.on.the.certificate").unwrap();
+        let connecting = TlsConnector::from(Arc::new(dialling)).connect(name, near);
+        let (accepted, connected) = tokio::join!(accepting, connecting);
+        (accepted.is_err(), connected.is_err())
+    }
+
+    #[tokio::test]
+    async fn both_versions_of_tls_make_the_one_exception_and_no_other() {
+        for version in [&TLS12, &TLS13] {
+            for ca in [false, true] {
+                let pair = certs::self_signed(&["localhost".into()], ca).unwrap();
+                let stranger = certs::self_signed(&["localhost".into()], ca).unwrap();
+                assert_eq!(shake(version, &pair, &pair, &pair).await, (false, false), "{version:?} {ca}");
+                assert!(shake(version, &pair, &stranger, &pair).await.1, "{version:?} {ca}");
+                assert!(shake(version, &pair, &pair, &stranger).await.0, "{version:?} {ca}");
+            }
+        }
+    }
+}

@@ -19,7 +19,7 @@ async fn a_call_and_its_answer_come_through_whole() {
     let seen: Arc<Mutex<Option<Call>>> = Arc::default();
     let note = seen.clone();
     let served = serve(
-        Fake::new(move |offer: Offer| {
+        Fake::doing(move |offer: Offer| {
             let note = note.clone();
             async move {
                 *note.lock().unwrap() = Some((*offer.call).clone());
@@ -102,7 +102,7 @@ async fn a_function_may_answer_before_its_request_has_ended() {
 
 #[tokio::test]
 async fn a_busy_runner_is_an_outcome_and_the_body_is_let_go() {
-    let served = serve(Fake::new(|_| async { Ok(Outcome::Busy) }), None).await;
+    let served = serve(Fake::doing(|_| async { Ok(Outcome::Busy) }), None).await;
     let (sender, body) = by_hand();
     let outcome = soon(client(served.address).execute(offer(body))).await;
     assert!(matches!(outcome, Ok(Outcome::Busy)), "{outcome:?}");
@@ -113,7 +113,7 @@ async fn a_busy_runner_is_an_outcome_and_the_body_is_let_go() {
 async fn a_fault_keeps_its_kind_its_text_and_whose_doing_it_is() {
     let sent = Fault::user(Kind::FunctionFailed, "error receiving function response");
     let given = sent.clone();
-    let served = serve(Fake::new(move |_| std::future::ready(Err(given.clone()))), None).await;
+    let served = serve(Fake::doing(move |_| std::future::ready(Err(given.clone()))), None).await;
     let fault = execute(&client(served.address), "x").await.unwrap_err();
     assert_eq!((fault.kind, fault.message, fault.blame), (sent.kind, sent.message, Blame::User));
 }
@@ -121,7 +121,7 @@ async fn a_fault_keeps_its_kind_its_text_and_whose_doing_it_is() {
 #[tokio::test]
 async fn an_answer_that_breaks_off_says_why() {
     let served = serve(
-        Fake::new(|_| async {
+        Fake::doing(|_| async {
             let (sender, body) = by_hand();
             tokio::spawn(async move {
                 let _ = sender.send(Ok("half an ans".into())).await;
@@ -140,7 +140,7 @@ async fn an_answer_that_breaks_off_says_why() {
 #[tokio::test]
 async fn a_detached_call_is_accepted() {
     let served = serve(
-        Fake::new(|offer| async move {
+        Fake::doing(|offer| async move {
             assert_eq!(offer.call.mode, Mode::Detached);
             Ok(Outcome::Answered(Answer::accepted()))
         }),
@@ -162,7 +162,7 @@ async fn a_caller_that_goes_away_before_the_answer_cancels_the_call() {
     let (begun, begin) = oneshot::channel();
     let begun = Mutex::new(Some(begun));
     let served = serve(
-        Fake::new(move |offer| {
+        Fake::doing(move |offer| {
             let (guard, begun) = (guard.lock().unwrap().take(), begun.lock().unwrap().take());
             async move {
                 let _held = (guard, offer);
@@ -186,7 +186,7 @@ async fn a_caller_that_goes_away_inside_the_answer_cancels_the_call() {
     let (guard, cancelled) = dropped();
     let guard = Mutex::new(Some(guard));
     let served = serve(
-        Fake::new(move |_| {
+        Fake::doing(move |_| {
             let guard = guard.lock().unwrap().take();
             let endless = futures_util::stream::unfold(guard, |guard| async {
                 tokio::task::yield_now().await;
@@ -208,7 +208,7 @@ async fn a_caller_whose_body_breaks_off_gets_its_own_fault_and_the_call_is_cance
     let (guard, cancelled) = dropped();
     let guard = Mutex::new(Some(guard));
     let served = serve(
-        Fake::new(move |offer| {
+        Fake::doing(move |offer| {
             let guard = guard.lock().unwrap().take();
             async move {
                 let _held = guard;
@@ -236,7 +236,7 @@ async fn a_balancer_learns_that_its_call_is_taken_before_the_answer() {
     // The runner takes the call and answers only once it has the whole body, of which the rest is sent only once the
     // call is taken.
     let served = serve(
-        Fake::new(|offer| async move {
+        Fake::doing(|offer| async move {
             offer.taken.signal();
             Ok(answered(full(bytes_of(offer.body).await?)))
         }),
@@ -259,7 +259,7 @@ async fn a_balancer_learns_that_its_call_is_taken_before_the_answer() {
 
 #[tokio::test]
 async fn a_refused_call_is_never_said_to_be_taken() {
-    let served = serve(Fake::new(|_| async { Ok(Outcome::Busy) }), None).await;
+    let served = serve(Fake::doing(|_| async { Ok(Outcome::Busy) }), None).await;
     let taken = Taken::new(|| panic!("taken"));
     let offer = Offer { call: Arc::new(call()), body: full("x"), taken };
     assert!(matches!(soon(client(served.address).execute(offer)).await, Ok(Outcome::Busy)));
@@ -282,7 +282,7 @@ async fn a_runner_that_dies_under_a_call_is_lost() {
     let (begun, begin) = oneshot::channel();
     let begun = Mutex::new(Some(begun));
     let served = serve(
-        Fake::new(move |_| {
+        Fake::doing(move |_| {
             let begun = begun.lock().unwrap().take();
             async move {
                 begun.unwrap().send(()).unwrap();
@@ -335,7 +335,7 @@ async fn a_runner_that_shuts_down_finishes_what_it_has() {
     let go = Arc::new(Notify::new());
     let gone = go.clone();
     let mut served = serve(
-        Fake::new(move |offer| {
+        Fake::doing(move |offer| {
             let (begun, go) = (begun.lock().unwrap().take(), go.clone());
             async move {
                 begun.unwrap().send(()).unwrap();

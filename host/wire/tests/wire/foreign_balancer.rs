@@ -60,7 +60,7 @@ fn finished(message: &RunnerMsg) -> &CallFinished {
 #[tokio::test]
 async fn a_good_call_is_result_start_then_data_then_finished() {
     let served = serve(
-        Fake::new(|offer| async move {
+        Fake::doing(|offer| async move {
             offer.taken.signal();
             let body = bytes_of(offer.body).await?;
             assert_eq!(offer.call.target.config["A"], "1");
@@ -97,7 +97,7 @@ async fn a_good_call_is_result_start_then_data_then_finished() {
 
 #[tokio::test]
 async fn a_refusal_is_a_finished_503_on_a_good_stream() {
-    let served = serve(Fake::new(|_| async { Ok(Outcome::Busy) }), None).await;
+    let served = serve(Fake::doing(|_| async { Ok(Outcome::Busy) }), None).await;
     let heard = engage(&served, vec![try_call(MODEL), data("x", true)]).await.unwrap();
     let end = finished(&heard[0]);
     assert_eq!((heard.len(), end.success, end.error_code), (1, false, 503));
@@ -107,7 +107,7 @@ async fn a_refusal_is_a_finished_503_on_a_good_stream() {
 #[tokio::test]
 async fn a_failure_before_the_answer_is_finished_alone() {
     let fault = Fault::user(Kind::InitTimeout, "Container initialization timed out");
-    let served = serve(Fake::new(move |_| std::future::ready(Err(fault.clone()))), None).await;
+    let served = serve(Fake::doing(move |_| std::future::ready(Err(fault.clone()))), None).await;
     let heard = engage(&served, vec![try_call(MODEL), data("", true)]).await.unwrap();
     let end = finished(&heard[0]);
     assert_eq!((heard.len(), end.success, end.error_code, end.error_user), (1, false, 504, true));
@@ -126,7 +126,8 @@ async fn a_first_message_that_is_no_try_breaks_the_protocol() {
 #[tokio::test]
 async fn a_second_try_breaks_the_protocol() {
     let served =
-        serve(Fake::new(|offer| async move { Ok(answered(full(bytes_of(offer.body).await?))) }), None).await;
+        serve(Fake::doing(|offer| async move { Ok(answered(full(bytes_of(offer.body).await?))) }), None)
+            .await;
     let status = engage(&served, vec![try_call(MODEL), data("x", false), try_call(MODEL)]).await.unwrap_err();
     assert_eq!(
         (status.code(), status.message()),
@@ -150,7 +151,7 @@ async fn a_call_that_cannot_be_read_is_finished_with_the_code_zero() {
 async fn a_balancer_that_ends_its_stream_inside_the_body_has_cancelled() {
     let (told, seen) = mpsc::channel(1);
     let served = serve(
-        Fake::new(move |offer| {
+        Fake::doing(move |offer| {
             let told = told.clone();
             async move {
                 let fault = bytes_of(offer.body).await.unwrap_err();
@@ -170,7 +171,7 @@ async fn a_balancer_that_ends_its_stream_inside_the_body_has_cancelled() {
 #[tokio::test]
 async fn status_counts_calls_and_refusals() {
     let served = serve(
-        Fake::new(|offer| async move {
+        Fake::doing(|offer| async move {
             if bytes_of(offer.body).await?.is_empty() { Ok(Outcome::Busy) } else { Ok(answered(full("y"))) }
         }),
         None,

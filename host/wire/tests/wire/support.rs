@@ -36,7 +36,7 @@ type Behaviour = dyn Fn(Offer) -> BoxFuture<'static, Result<Outcome, Fault>> + S
 pub(crate) struct Fake(Box<Behaviour>);
 
 impl Fake {
-    pub(crate) fn new<F, R>(behaviour: F) -> Arc<dyn Executor>
+    pub(crate) fn doing<F, R>(behaviour: F) -> Arc<dyn Executor>
     where
         F: Fn(Offer) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Outcome, Fault>> + Send + 'static,
@@ -54,7 +54,7 @@ impl Executor for Fake {
 
 /// Answers with the caller's bytes as they come.
 pub(crate) fn echo() -> Arc<dyn Executor> {
-    Fake::new(|offer| async move {
+    Fake::doing(|offer| async move {
         offer.taken.signal();
         Ok(answered(offer.body))
     })
