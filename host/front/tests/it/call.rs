@@ -205,7 +205,7 @@ async fn bodies_stream_both_ways_at_once() {
     raw.write(&format!("POST {path} HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n"))
         .await;
     let head = raw.read_to("\r\n\r\n").await;
-    assert!(head.starts_with("HTTP/1.1 200") && head.contains("transfer-encoding: chunked"), "{head}");
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("Transfer-Encoding: chunked"), "{head}");
     raw.read_to("2\r\nab\r\n").await;
     raw.write("3\r\ncde\r\n").await;
     raw.read_to("3\r\ncde\r\n").await;

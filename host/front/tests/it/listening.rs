@@ -42,7 +42,7 @@ async fn a_stopping_node_finishes_what_it_has_and_refuses_the_rest() {
     node.shutdown.cancel();
     idle.write("GET /version HTTP/1.1\r\nhost: h\r\n\r\n").await;
     let answered = idle.read_to_close().await;
-    assert!(answered.starts_with("HTTP/1.1 503") && answered.contains("connection: close"), "{answered}");
+    assert!(answered.starts_with("HTTP/1.1 503") && answered.contains("Connection: close"), "{answered}");
     assert!(answered.ends_with("{\"message\":\"this node is shutting down\"}\n"), "{answered}");
     assert!(TcpStream::connect(node.address).await.is_err());
     go_on.notify_one();
