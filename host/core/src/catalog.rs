@@ -7,12 +7,14 @@
 
 mod annotations;
 pub mod app;
+mod bounds;
 pub mod function;
 mod names;
 mod syslog;
 pub mod trigger;
 
 pub use annotations::{MAX_KEY_BYTES, MAX_KEYS, MAX_VALUE_BYTES, with_annotation};
+pub use bounds::{MAX_CONFIG_BYTES, MAX_IMAGE_BYTES, MAX_SOURCE_BYTES};
 
 use crate::Config;
 

@@ -9,6 +9,9 @@ pub const GROUP_KEY: &str = "FN_LB_GROUP_ID";
 /// The group of whoever names none.
 pub const DEFAULT_GROUP: &str = "default";
 
+/// The longest name of a group, in bytes.
+pub const MAX_GROUP_BYTES: usize = 255;
+
 /// Names an LB group. Calls of a group run only on that group's runners.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -12,8 +12,12 @@ impl RunnerAddress {
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is not host:port");
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let bracketed = host.starts_with('[') && host.ends_with(']');
-        if host.is_empty() || (host.contains(':') && !bracketed) || host.contains(char::is_whitespace) {
+        let name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+        let fits = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && host.chars().all(name),
+        };
+        if !fits {
             return Err(wrong());
         }
         match port.parse::<u16>() {
@@ -61,7 +65,7 @@ mod tests {
             assert_eq!(RunnerAddress::parse(good).unwrap().as_str(), good);
         }
         assert_eq!(RunnerAddress::parse("[::1]:9190").unwrap().host(), "::1");
-        for bad in ["", "h", ":1", "h:", "h:0", "h:65536", "::1:9190", "a b:1"] {
+        for bad in ["", "h", ":1", "h:", "h:0", "h:65536", "::1:9190", "a b:1", "blue=h:1", "[h]:1"] {
             assert!(RunnerAddress::parse(bad).is_err(), "{bad}");
         }
     }

@@ -63,7 +63,7 @@ impl Target {
     }
 
     /// Calls with equal keys may share containers. SHA-256 over everything that a container is made of, each part
-    /// ended by a zero byte, so that no two lists of parts give the same bytes (the rule of Fn's slot keys).
+    /// ended by a zero byte, which the catalogue keeps out of them (the rule of Fn's slot keys).
     pub fn slot_key(&self) -> SlotKey {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {

@@ -136,7 +136,11 @@ impl Machine {
             Event::Arrived { call, key, memory, idle_timeout } => {
                 self.arrived(call, key, memory, idle_timeout, actions);
             }
-            Event::Abandoned(call) => self.abandoned(call),
+            Event::Abandoned(call) => {
+                self.abandoned(call);
+                // What was planned for it may be what another call waits for.
+                self.plan_for_waiting(actions);
+            }
             Event::Started(instance) => self.freed(now, instance, actions),
             Event::StartFailed(instance) => self.start_failed(instance, actions),
             Event::Finished { instance, reusable: true } => self.freed(now, instance, actions),
@@ -145,6 +149,7 @@ impl Machine {
             }
             Event::Removed(instance) => {
                 self.instances.remove(&instance);
+                self.plan_for_waiting(actions);
             }
             Event::Ticked => self.expire(now, actions),
             Event::DrainBegan => self.drain(actions),
@@ -291,7 +296,9 @@ impl Machine {
         if let Some(call) = queue.waiting.pop_front() {
             self.waiting.remove(&call);
             self.assign(call, no, actions);
-            self.cancel_surplus_plans(instance.key);
+            if self.cancel_surplus_plans(instance.key) {
+                self.plan_for_waiting(actions);
+            }
         } else {
             queue.idle.push(no);
             if let Some(found) = self.instances.get_mut(&no) {
@@ -379,19 +386,23 @@ impl Machine {
         self.cancel_surplus_plans(key);
     }
 
-    /// Drops planned instances that no waiting call needs; those that already start become idle.
-    fn cancel_surplus_plans(&mut self, key: SlotKey) {
-        let Some(queue) = self.queues.get_mut(&key) else { return };
+    /// Drops planned instances that no waiting call needs, and says whether there were any; those that already start
+    /// become idle.
+    fn cancel_surplus_plans(&mut self, key: SlotKey) -> bool {
+        let mut cancelled = false;
+        let Some(queue) = self.queues.get_mut(&key) else { return cancelled };
         while queue.coming > queue.waiting.len() {
             let mut planned = self.instances.iter().rev();
             let Some((no, _)) = planned.find(|(_, i)| i.key == key && i.state == State::Planned) else {
-                return;
+                return cancelled;
             };
             let no = *no;
             self.instances.remove(&no);
             self.planned -= 1;
             queue.coming -= 1;
+            cancelled = true;
         }
+        cancelled
     }
 
     fn expiry(&self, instance: &Instance) -> Option<Moment> {

@@ -10,13 +10,20 @@ use remuda_core::port::{
     CallFault, Engine, Executor, FunctionRequest, Instance, InstanceSpec, Offer, Outcome,
 };
 use remuda_core::target::SlotKey;
-use remuda_core::{Answer, Fault, IdSource, Kind, Mode, Moment, Target, Timestamp, call};
+use remuda_core::{Answer, Fault, IdSource, Kind, MemoryMb, Mode, Moment, Target, Timestamp, call};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// What an instance reserves at the least: engines give a container no less than 6 MB, and it costs the host more.
+const LEAST_INSTANCE: MemoryMb = MemoryMb(16);
+/// A call that has not ended this long after its deadline is not read by its caller: the engine tells the function's
+/// side in time, but the answer's rest is only noticed by whoever reads it.
+const OVERDUE: Duration = Duration::from_secs(5);
 
 /// Runs calls in containers of an engine. Cheap to share behind an `Arc`.
 pub struct Runner {
@@ -28,6 +35,12 @@ enum Verdict {
     Assigned(Lease),
     Busy,
     Failed(Fault),
+}
+
+struct Waiting {
+    verdict: oneshot::Sender<Verdict>,
+    /// What the call may take once it has an instance.
+    timeout: Duration,
 }
 
 pub(crate) struct Shared {
@@ -47,9 +60,11 @@ pub(crate) struct Shared {
 struct Inner {
     machine: Machine,
     next_call: u64,
-    waiting: HashMap<CallNo, oneshot::Sender<Verdict>>,
+    waiting: HashMap<CallNo, Waiting>,
     targets: HashMap<SlotKey, Arc<Target>>,
     instances: HashMap<InstanceNo, Arc<dyn Instance>>,
+    /// When each busy instance must have given its call back.
+    due: HashMap<InstanceNo, Instant>,
     /// The fault of a failed start, from its report until the action that names it.
     start_fault: Option<Fault>,
 }
@@ -82,6 +97,7 @@ impl Runner {
             waiting: HashMap::new(),
             targets: HashMap::new(),
             instances: HashMap::new(),
+            due: HashMap::new(),
             start_fault: None,
         };
         Arc::new(Self {
@@ -119,6 +135,7 @@ impl Runner {
             if shared.inner().machine.next_wake().is_some_and(|at| at <= now) {
                 shared.report(Event::Ticked);
             }
+            shared.end_overdue();
         }
     }
 
@@ -126,7 +143,7 @@ impl Runner {
     pub async fn close(&self, grace: Duration) {
         let shared = &self.shared;
         shared.report(Event::DrainBegan);
-        let until = tokio::time::Instant::now() + grace;
+        let until = Instant::now() + grace;
         loop {
             let ended = shared.ended.notified();
             let mut ended = std::pin::pin!(ended);
@@ -163,13 +180,15 @@ impl Executor for Runner {
         if target.memory > self.shared.options.total_memory {
             return Err(Fault::service(Kind::CannotAllocate, "Requested CPU/Memory cannot be allocated"));
         }
-        let offer = match offer.call.mode {
-            Mode::Sync => offer,
-            Mode::Detached => self.shared.collect_body(offer).await?,
-        };
         let lease = match self.shared.lease(&offer.call.target).await {
             Verdict::Assigned(lease) => lease,
             Verdict::Busy => return Ok(Outcome::Busy),
+            // The engine could not (it is away, the image has just vanished): nothing of the call was started here,
+            // and another runner may do better.
+            Verdict::Failed(fault) if fault.kind == Kind::Unavailable => {
+                tracing::warn!(call.id = %offer.call.id, error = %fault.chain(), "cannot start containers");
+                return Ok(Outcome::NeverArrived(fault));
+            }
             Verdict::Failed(fault) => return Err(fault),
         };
         self.shared.counters.handled();
@@ -177,6 +196,14 @@ impl Executor for Runner {
         match offer.call.mode {
             Mode::Sync => run_call(offer, lease).await.map(Outcome::Answered),
             Mode::Detached => {
+                // Taken first: a balancer sends the rest of a large body only then.
+                let offer = match self.shared.collect_body(offer).await {
+                    Ok(offer) => offer,
+                    Err(fault) => {
+                        lease.finish(true);
+                        return Err(fault);
+                    }
+                };
                 self.shared.tasks.spawn(run_detached(offer, lease));
                 Ok(Outcome::Answered(Answer::accepted()))
             }
@@ -247,17 +274,17 @@ impl Shared {
 
     /// An instance for one call. Dropping the future while it waits gives the place up.
     async fn lease(self: &Arc<Self>, target: &Arc<Target>) -> Verdict {
-        let (sender, receiver) = oneshot::channel();
+        let (verdict, receiver) = oneshot::channel();
         let active = Active::new(self.clone());
         let call = {
             let mut inner = self.inner();
             let call = CallNo(inner.next_call);
             inner.next_call += 1;
             let key = target.slot_key();
-            inner.waiting.insert(call, sender);
+            inner.waiting.insert(call, Waiting { verdict, timeout: target.timeout });
             inner.remember(key, target);
-            let event =
-                Event::Arrived { call, key, memory: target.memory, idle_timeout: target.idle_timeout };
+            let memory = target.memory.max(LEAST_INSTANCE);
+            let event = Event::Arrived { call, key, memory, idle_timeout: target.idle_timeout };
             self.handle(&mut inner, event);
             call
         };
@@ -275,7 +302,22 @@ impl Shared {
         self.handle(&mut self.inner(), event);
     }
 
+    /// Takes instances back whose calls should have ended: whoever reads the answer may be as slow as it likes, the
+    /// instance and its memory are not its own for longer.
+    fn end_overdue(self: &Arc<Self>) {
+        let now = Instant::now();
+        let mut inner = self.inner();
+        let overdue: Vec<_> = inner.due.iter().filter(|(_, at)| **at <= now).map(|(no, _)| *no).collect();
+        for no in overdue {
+            tracing::warn!(instance = no.0, "an answer was not read to its end in time");
+            self.handle(&mut inner, Event::Finished { instance: no, reusable: false });
+        }
+    }
+
     fn handle(self: &Arc<Self>, inner: &mut Inner, event: Event) {
+        if let Event::Finished { instance, .. } = &event {
+            inner.due.remove(instance);
+        }
         let mut actions = Vec::new();
         inner.machine.handle(self.now(), event, &mut actions);
         for action in actions {
@@ -321,10 +363,18 @@ impl Shared {
             tracing::error!(instance = no.0, "assigned an instance that is not there");
             return tell(inner, call, Verdict::Busy);
         };
-        let Some(sender) = inner.waiting.remove(&call) else { return };
+        let Some(waiting) = inner.waiting.remove(&call) else {
+            // Cannot be: a call that leaves tells the machine under the same lock.
+            tracing::error!(call = call.0, "assigned a call that does not wait");
+            let shared = self.clone();
+            self.tasks.spawn(async move { shared.report(Event::Finished { instance: no, reusable: true }) });
+            return;
+        };
+        inner.due.insert(no, Instant::now() + waiting.timeout + OVERDUE);
         // A caller that left at this moment drops the verdict, and with it the lease; that must not happen under
         // the lock that the lease's return takes.
-        if let Err(refused) = sender.send(Verdict::Assigned(Lease::new(self.clone(), no, instance))) {
+        if let Err(refused) = waiting.verdict.send(Verdict::Assigned(Lease::new(self.clone(), no, instance)))
+        {
             self.tasks.spawn(async move { drop(refused) });
         }
     }
@@ -345,10 +395,11 @@ impl Shared {
         match started {
             Ok(instance) => {
                 tracing::debug!(fn.id = %target.fn_id, instance = instance.id(), duration_ms, "instance started");
-                self.tasks.spawn(self.clone().watch(no, instance.clone()));
                 let mut inner = self.inner();
-                inner.instances.insert(no, instance);
+                inner.instances.insert(no, instance.clone());
                 self.handle(&mut inner, Event::Started(no));
+                // Not before: the end of an instance that the machine does not know yet would be forgotten.
+                self.tasks.spawn(self.clone().watch(no, instance));
             }
             Err(fault) => {
                 tracing::debug!(fn.id = %target.fn_id, duration_ms, error = %fault.chain(), "instance did not start");
@@ -373,9 +424,9 @@ impl Shared {
 }
 
 fn tell(inner: &mut Inner, call: CallNo, verdict: Verdict) {
-    if let Some(sender) = inner.waiting.remove(&call) {
+    if let Some(waiting) = inner.waiting.remove(&call) {
         // A caller that has left needs no verdict.
-        let _ = sender.send(verdict);
+        let _ = waiting.verdict.send(verdict);
     }
 }
 

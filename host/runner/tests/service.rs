@@ -266,3 +266,51 @@ async fn closing_lets_calls_in_hand_end_and_refuses_new_ones() {
     closing.await.unwrap();
     assert_eq!(bench.removed.load(Ordering::SeqCst), bench.started.load(Ordering::SeqCst));
 }
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_costs_its_instance_soon_after_the_deadline() {
+    let bench = Arc::new(Bench::default());
+    let runner = runner(&bench, options(1000));
+    let quick = Arc::new(Target { timeout: Duration::from_millis(1), ..(*target("f", 100)).clone() });
+    let unread = runner.execute(offer(&quick, Mode::Sync, "hi")).await.unwrap();
+    tokio::time::pause();
+    let running = tokio::spawn({
+        let runner = runner.clone();
+        async move { runner.run(tokio_util::sync::CancellationToken::new()).await }
+    });
+    let began = tokio::time::Instant::now();
+    while bench.removed.load(Ordering::SeqCst) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "never taken back");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    running.abort();
+    drop(unread);
+}
+
+#[tokio::test]
+async fn a_runner_whose_engine_is_away_lets_the_call_go_elsewhere() {
+    let bench = Arc::new(Bench::default());
+    *bench.start_fault.lock().unwrap() = Some(Fault::service(Kind::Unavailable, "the engine is away"));
+    let runner = runner(&bench, options(1000));
+    let outcome = runner.execute(offer(&target("f", 100), Mode::Sync, "")).await.unwrap();
+    assert!(matches!(outcome, Outcome::NeverArrived(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_detached_call_is_taken_before_its_body_is_read() {
+    // As a balancer does it: the body's rest comes once the call is taken.
+    let bench = Arc::new(Bench::default());
+    let runner = runner(&bench, options(1000));
+    let (sender, body) = tokio::sync::oneshot::channel::<()>();
+    let sender = Mutex::new(Some(sender));
+    let late = http_body_util::StreamBody::new(futures_util::stream::once(async move {
+        body.await.map_err(|_| Fault::cancelled())?;
+        Ok(http_body::Frame::data(bytes::Bytes::from_static(b"late")))
+    }));
+    let taken = Taken::new(move || {
+        let _ = sender.lock().unwrap().take().map(|sender| sender.send(()));
+    });
+    let offer = Offer { body: late.boxed_unsync(), taken, ..offer(&target("f", 100), Mode::Detached, "") };
+    let outcome = tokio::time::timeout(Duration::from_secs(5), runner.execute(offer)).await.unwrap();
+    assert!(matches!(outcome.unwrap(), Outcome::Answered(_)));
+}

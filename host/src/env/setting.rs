@@ -194,7 +194,12 @@ pub struct List<T>(pub Vec<T>);
 impl Setting for List<RunnerAddress> {
     const KIND: &'static str = "host:port, …";
     fn parse(text: &str) -> Result<Self, String> {
-        items(text).map(|item| <RunnerAddress as Setting>::parse(item)).collect::<Result<_, _>>().map(Self)
+        let grouped = |wrong: String, item: &str| match item.split_once('=') {
+            Some(_) => format!("{wrong} (runners of one group, group=host:port, are for fnnpm's noop.so)"),
+            None => wrong,
+        };
+        let read = |item| <RunnerAddress as Setting>::parse(item).map_err(|wrong| grouped(wrong, item));
+        items(text).map(read).collect::<Result<_, _>>().map(Self)
     }
     fn fallback() -> Self {
         Self(Vec::new())

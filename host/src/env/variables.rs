@@ -45,7 +45,7 @@ settings! {
         max_request_size: u64 = "FN_MAX_REQUEST_SIZE", "0";
         /// The largest request head, in bytes.
         max_request_header_size: u64 = "FN_MAX_REQUEST_HEADER_SIZE", "1048576";
-        /// How long a client may take over its request's head; 0 = no limit.
+        /// How long a client may take over its request's head, and a connection may be idle; 0 = 60 s.
         header_read_timeout: Seconds = "FN_REQUEST_HEADER_READ_TIMEOUT", "0";
         /// How long a client may take over its request's body; 0 = as long as the call may take.
         body_read_timeout: Seconds = "FN_REQUEST_BODY_READ_TIMEOUT", "0";
@@ -57,9 +57,9 @@ settings! {
 settings! {
     /// The catalogue of API and full nodes.
     pub struct Api {
-        /// The database: `sqlite3:///absolute/path` or `sqlite3://:memory:`. Unset: `fn.db` in the state directory.
+        /// The database: `sqlite3:///absolute/path` or `sqlite3://:memory:`. Unset: `api/fn.db` in the state directory.
         db_url: Option<Secret> = "FN_DB_URL", "";
-        /// Where state that outlives a restart is kept, mode 0700.
+        /// Where state that outlives a restart is kept; made with mode 0700.
         state_dir: PathBuf = "FN_STATE_DIR", "./data";
     }
 }
@@ -109,8 +109,8 @@ settings! {
         max_fs_size_mb: u64 = "FN_MAX_FS_SIZE_MB", "0";
         /// Inodes of a container's `/tmp` where its size is limited; 0 = no limit.
         max_tmpfs_inodes: u64 = "FN_MAX_TMPFS_INODES", "0";
-        /// Where the functions' socket directories are made, as this node sees it; unset: the system's temporary
-        /// directory.
+        /// Where the functions' socket directories are made, as this node sees it; unset:
+        /// `remuda-iofs` in the system's temporary directory. Made with mode 0700.
         iofs_path: Option<PathBuf> = "FN_IOFS_PATH", "";
         /// The same directory as the engine's host sees it, where that differs.
         iofs_docker_path: Option<PathBuf> = "FN_IOFS_DOCKER_PATH", "";

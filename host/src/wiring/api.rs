@@ -10,7 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// The catalogue's file in the state directory.
+/// The catalogue's sub-directory of the state directory: daemons of several kinds may share that.
+const ROLE: &str = "api";
+/// The catalogue's file in it.
 const DATABASE: &str = "fn.db";
 
 pub(super) async fn run(common: &Common, node: &ApiNode, shutdown: CancellationToken) -> Result<(), Failure> {
@@ -28,7 +30,8 @@ pub(super) async fn open_store(api: &Api) -> Result<Store, Failure> {
     let url = match &api.db_url {
         Some(url) => url.reveal().to_owned(),
         None => {
-            let directory = private_directory(&api.state_dir)?;
+            private_directory(&api.state_dir)?;
+            let directory = private_directory(&api.state_dir.join(ROLE))?;
             format!("sqlite3://{}", directory.join(DATABASE).display())
         }
     };

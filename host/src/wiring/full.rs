@@ -28,14 +28,14 @@ pub(super) async fn run(
         Invoking { definitions: store.clone(), invoker: Arc::new(LocalInvoker(machinery.runner.clone())) };
     let behind = Behind { catalog: Some(store.clone()), invoking: Some(invoking), ids };
     let stop = CancellationToken::new();
-    let served = async {
-        let served = http.serve(behind, shutdown.clone()).await;
+    // One grace for both: calls that somebody waits for over HTTP, and detached ones.
+    let closing = async {
+        shutdown.cancelled().await;
+        machinery.close(common.shutdown_grace.0).await;
         stop.cancel();
-        served
     };
-    let (served, ()) = tokio::join!(served, machinery.runner.run(stop.clone()));
-    // Whoever waited for an answer over HTTP has it; detached calls may still be at work.
-    machinery.close(common.shutdown_grace.0).await;
+    let (served, (), ()) =
+        tokio::join!(http.serve(behind, shutdown.clone()), closing, machinery.runner.run(stop.clone()));
     store.close().await;
     served
 }

@@ -3,10 +3,14 @@
 use crate::config::{Fnnpm, PendingWarnings};
 use crate::wiring::{listen::listen, parts};
 use crate::{Failure, Ready, VERSION};
+use remuda_core::port::ControlPlane;
 use remuda_npm::NodePool;
-use remuda_wire::{PoolService, serve_grpc};
+use remuda_wire::{PoolService, serve_grpc, tls};
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// What a plugin's constructor may take.
@@ -28,17 +32,38 @@ pub async fn fnnpm(
     let manifest = remuda_loader::inspect(&path).map_err(unusable)?;
     let declared: Vec<String> = manifest.variables.iter().map(|variable| variable.name.clone()).collect();
     warnings.resolve(&declared).iter().for_each(|warning| tracing::warn!("{warning}"));
+    // The port first: a plugin that has begun its work for nothing would have to be stopped again.
+    let (listener, address) = listen(&config.common, config.common.port, "FN_PORT").await?;
     let options = remuda_loader::Options {
         environment: config.environment.clone(),
         insecure: config.npm.plugin_insecure,
         call_deadline: PLUGIN_CALL,
         start_deadline: PLUGIN_START,
     };
-    let plugin = remuda_loader::load_control_plane(&path, options).await.map_err(unusable)?;
-    tracing::info!(plugin.name = plugin.name, version = plugin.version, path = %plugin.path.display(), "control plane loaded");
+    let plugin = tokio::select! {
+        loaded = remuda_loader::load_control_plane(&path, options) => loaded.map_err(unusable)?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let control_plane = plugin.control_plane.clone();
+    tracing::info!(
+        plugin.name = plugin.name, version = plugin.version, path = %plugin.path.display(),
+        "control plane loaded"
+    );
+    let served = serve(&config, listener, address, &identity, control_plane.clone(), shutdown).await;
+    control_plane.close().await;
+    served
+}
 
-    let (listener, address) = listen(&config.common, config.common.port, "FN_PORT").await?;
-    let pool = NodePool::new(remuda_npm::Options::default(), plugin.control_plane.clone());
+/// Serves the pool protocol until `shutdown`.
+async fn serve(
+    config: &Fnnpm,
+    listener: TcpListener,
+    address: SocketAddr,
+    identity: &tls::Identity,
+    control_plane: Arc<dyn ControlPlane>,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let pool = NodePool::new(remuda_npm::Options::default(), control_plane);
     let service = PoolService::new(pool.membership(), pool.demand_sink());
     let ready = Ready {
         node_type: "npm".into(),
@@ -63,6 +88,5 @@ pub async fn fnnpm(
         () = running => {}
         () = parts::past(&shutdown, grace) => tracing::warn!("some peers did not close their connections in time"),
     }
-    plugin.control_plane.close().await;
     Ok(())
 }

@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 /// Engine clean-up that is still under way when a node stops gets this long.
 const ENGINE_CLOSE: Duration = Duration::from_secs(30);
 
+/// Where socket directories stand in the temporary directory: closed to other users of the machine.
+const IOFS: &str = "remuda-iofs";
+
 /// Ids that no other node makes.
 pub(super) fn ids() -> Arc<IdSource> {
     Arc::new(IdSource::new(rand::random()))
@@ -87,7 +90,7 @@ fn engine_options(container: &Container, agent: &Agent, ids: &IdSource) -> docke
     docker::Options {
         host: container.docker_host.clone(),
         networks: container.networks.0.clone(),
-        iofs_dir: container.iofs_path.clone().unwrap_or_else(std::env::temp_dir),
+        iofs_dir: container.iofs_path.clone().unwrap_or_else(|| std::env::temp_dir().join(IOFS)),
         iofs_docker_dir: container.iofs_docker_path.clone(),
         labels: container.labels.0.iter().cloned().collect(),
         ownership: container.label_tag.as_ref().map(ownership),

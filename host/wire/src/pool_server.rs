@@ -78,13 +78,18 @@ impl NodePoolScaler for Rooms {
             return Err(Status::invalid_argument(format!("more than {SNAPSHOTS} snapshots")));
         }
         let lb = LbId::new(named(lb_id)?);
-        let demand = snapshots
+        // One group that cannot be must not silence the demand of all others.
+        let (demand, refused): (Vec<_>, Vec<_>) = snapshots
             .into_iter()
             .map(|snapshot| {
                 let group = GroupId::new(named(snapshot.group_id.unwrap_or_default().id)?);
                 Ok(GroupDemand { group, memory: MemoryMb(snapshot.mem_mb_total) })
             })
-            .collect::<Result<Vec<_>, Status>>()?;
+            .partition::<Vec<Result<GroupDemand, Status>>, _>(Result::is_ok);
+        if !refused.is_empty() {
+            tracing::debug!(lb = %lb.as_str(), groups = refused.len(), "demand of groups without a usable name is ignored");
+        }
+        let demand = demand.into_iter().flatten().collect();
         within(self.demand.advertise(&lb, demand)).await.map(tonic::Response::new)
     }
 }

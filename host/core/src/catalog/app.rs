@@ -1,6 +1,6 @@
 //! Apps: what may be created, and what a change makes of one.
 
-use super::{MAX_NAME_BYTES, annotations, merge_config, names, syslog};
+use super::{MAX_NAME_BYTES, annotations, bounds, merge_config, names, syslog};
 use crate::{Annotations, App, AppId, Config, Fault, Kind, Timestamp};
 
 const SHAPES: [&str; 4] = ["", "GENERIC_X86", "GENERIC_ARM", "GENERIC_X86_ARM"];
@@ -77,6 +77,7 @@ fn check(app: &App) -> Result<(), Fault> {
     if !names::is_plain(&app.name) {
         return Err(Fault::invalid("Invalid app name"));
     }
+    bounds::config(&app.config)?;
     annotations::check(&app.annotations)?;
     syslog::check(&app.syslog_url)?;
     if !SHAPES.contains(&app.shape.as_str()) {

@@ -1,6 +1,6 @@
 //! Functions: what may be created, and what a change makes of one.
 
-use super::{MAX_NAME_BYTES, annotations, merge_config, names};
+use super::{MAX_NAME_BYTES, annotations, bounds, merge_config, names};
 use crate::{Annotations, App, AppId, Config, Fault, FnId, Function, MemoryMb, Timestamp};
 
 /// The memory of a function that asks for none, in megabytes.
@@ -59,7 +59,9 @@ pub fn check_new(draft: &Draft) -> Result<(), Fault> {
     if draft.image.is_empty() {
         return Err(Fault::invalid("Missing image on Fn"));
     }
+    bounds::image(&draft.image)?;
     Limits::of(draft)?;
+    bounds::config(&draft.config)?;
     annotations::check(&draft.annotations)
 }
 
@@ -109,6 +111,8 @@ pub fn update(current: Function, draft: Draft, now: Timestamp) -> Result<Functio
     }
     merge_config(&mut function.config, draft.config);
     annotations::merge(&mut function.annotations, draft.annotations);
+    bounds::image(&function.image)?;
+    bounds::config(&function.config)?;
     annotations::check(&function.annotations)?;
     if function != current {
         function.updated_at = now;

@@ -1,6 +1,6 @@
 //! Triggers: what may be created, and what a change makes of one.
 
-use super::{MAX_NAME_BYTES, annotations, names};
+use super::{MAX_NAME_BYTES, annotations, bounds, names};
 use crate::{Annotations, AppId, Fault, FnId, Timestamp, Trigger, TriggerId};
 
 /// A trigger as a client sent it.
@@ -108,6 +108,7 @@ fn check(trigger: &Trigger) -> Result<(), Fault> {
     if !trigger.source.starts_with('/') {
         return Err(Fault::invalid("Missing Trigger Source Prefix '/'"));
     }
+    bounds::source(&trigger.source)?;
     annotations::check(&trigger.annotations)
 }
 

@@ -150,6 +150,18 @@ fn an_instance_that_died_idle_is_never_assigned() {
     assert_eq!(arrive(&mut m, 2, 1, 100), [start(1, 1)]);
 }
 
+#[test]
+fn room_that_an_abandoned_call_had_planned_goes_to_the_next() {
+    let mut m = machine(256, false);
+    arrive(&mut m, 1, 1, 256);
+    run(&mut m, 0, Event::Started(InstanceNo(0)));
+    run(&mut m, 1, finished(0, true));
+    assert_eq!(arrive(&mut m, 2, 2, 256), [Action::Remove(InstanceNo(0))]);
+    assert_eq!(arrive(&mut m, 3, 3, 256), []);
+    assert_eq!(run(&mut m, 2, Event::Abandoned(CallNo(2))), []);
+    assert_eq!(run(&mut m, 3, Event::Removed(InstanceNo(0))), [start(2, 3)]);
+}
+
 /// The world around the machine: what it was asked to do and has not reported yet.
 #[derive(Default)]
 struct World {
