@@ -5,7 +5,7 @@ use crate::env::{
 };
 use crate::role::NodeType;
 use remuda_core::RunnerAddress;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The three PEM files of a node with certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,7 +186,43 @@ fn read_certs(reader: &mut Reader, needed: Option<&str>) -> Option<CertFiles> {
             }
         }
     }
+    for (variable, what, path) in named {
+        if let Some(path) = path {
+            check_pem(reader, variable, what, path);
+        }
+    }
     Some(CertFiles { cert: tls.cert?, key: tls.key?, authority: tls.authority? })
+}
+
+/// Notes a control plane that cannot be found or is none, and variables that it requires. None of its code runs.
+fn check_plugin(reader: &mut Reader, npm: &Npm, environment: &Environment) {
+    let Some(value) = &npm.control_plane_so else { return };
+    let looked = remuda_loader::find(value, Path::new("."), npm.plugin_dir.as_deref())
+        .and_then(|path| remuda_loader::inspect(&path));
+    match looked {
+        Err(error) => reader.mistake("CONTROL_PLANE_SO", Some(value.clone()), error.to_string()),
+        Ok(manifest) => {
+            let unset = |name: &String| environment.get(name).is_none_or(String::is_empty);
+            for variable in manifest.variables.iter().filter(|v| v.required && v.default.is_none()) {
+                if unset(&variable.name) {
+                    reader.missing(&variable.name, format!("the plugin needs it: {}", variable.doc));
+                }
+            }
+        }
+    }
+}
+
+/// Notes a file that cannot be read or holds no PEM of its kind: what is in it is looked at when it is loaded, but
+/// mistakes as plain as these are reported with all others.
+fn check_pem(reader: &mut Reader, variable: &str, what: &str, path: &Path) {
+    let label =
+        if variable == "FN_NODE_CERT_KEY" { "PRIVATE KEY-----" } else { "-----BEGIN CERTIFICATE-----" };
+    let held = Some(path.display().to_string());
+    match std::fs::read_to_string(path) {
+        Ok(text) if text.contains(label) => {}
+        Ok(_) => reader.mistake(variable, held, format!("that file holds no {what} in PEM form")),
+        Err(error) => reader.mistake(variable, held, format!("cannot read that file ({error})")),
+    }
 }
 
 /// A whole `fnnpm`.
@@ -215,6 +251,10 @@ impl Fnnpm {
             reader.missing("CONTROL_PLANE_SO", "set it to the control-plane plugin, such as noop.so");
         }
         let certs = read_certs(&mut reader, Some("a node pool manager speaks mutual TLS only"));
+        if reader.is_wrong() {
+            // What is wrong with the plugin is said with the rest; alone, loading it says it better.
+            check_plugin(&mut reader, &npm, &environment);
+        }
         match (npm.control_plane_so.clone(), certs) {
             (Some(control_plane), Some(certs)) => {
                 let pending = PendingWarnings(reader);
@@ -274,8 +314,11 @@ mod tests {
         ];
         let mistakes = Fnserver::read(environment(&base)).unwrap_err();
         assert_eq!(variables(mistakes), ["FN_NODE_CERT", "FN_NODE_CERT_KEY", "FN_NODE_CERT_AUTHORITY"]);
+        let pair = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(pair.path(), "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n").unwrap();
+        let path = pair.path().to_str().unwrap();
         let mut whole = base.to_vec();
-        whole.extend([("FN_NODE_CERT", "c"), ("FN_NODE_CERT_KEY", "k"), ("FN_NODE_CERT_AUTHORITY", "a")]);
+        whole.extend([("FN_NODE_CERT", path), ("FN_NODE_CERT_KEY", path), ("FN_NODE_CERT_AUTHORITY", path)]);
         match Fnserver::read(environment(&whole)).unwrap().role {
             Role::LoadBalancer(lb) => assert!(matches!(lb.runners, RunnerSource::Npm(_))),
             other => panic!("{other:?}"),
@@ -284,10 +327,10 @@ mod tests {
 
     #[test]
     fn one_certificate_variable_alone_is_a_mistake() {
-        let given = environment(&[("FN_NODE_TYPE", "pure-runner"), ("FN_NODE_CERT", "cert.pem")]);
+        let given = environment(&[("FN_NODE_TYPE", "pure-runner"), ("FN_NODE_CERT", "/no/such/cert.pem")]);
         assert_eq!(
             variables(Fnserver::read(given).unwrap_err()),
-            ["FN_NODE_CERT_KEY", "FN_NODE_CERT_AUTHORITY"]
+            ["FN_NODE_CERT_KEY", "FN_NODE_CERT_AUTHORITY", "FN_NODE_CERT"]
         );
     }
 
@@ -298,5 +341,8 @@ mod tests {
             variables(mistakes),
             ["FN_PORT", "CONTROL_PLANE_SO", "FN_NODE_CERT", "FN_NODE_CERT_KEY", "FN_NODE_CERT_AUTHORITY"]
         );
+        let given = environment(&[("FN_PORT", "-1"), ("CONTROL_PLANE_SO", "/no/such.so")]);
+        let mistakes = variables(Fnnpm::read(given).unwrap_err());
+        assert_eq!(mistakes.last().map(String::as_str), Some("CONTROL_PLANE_SO"), "{mistakes:?}");
     }
 }

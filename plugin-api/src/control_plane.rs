@@ -15,7 +15,8 @@ pub trait ControlPlane: Sized + Send + Sync + 'static {
     /// Makes the control plane from its variables. Called once, before anything else; the host waits, with a deadline.
     fn start(host: Host) -> impl Future<Output = Result<Self, Error>> + Send;
 
-    /// The runners of a group as they are now, ready or not yet; the host connects to them itself. Called every second.
+    /// The runners of a group as they are now, ready or not yet; the host connects to them itself. Called every
+    /// second while the group wants something or has runners that can be removed, and every ten seconds else.
     fn runners(&self, group: &str) -> impl Future<Output = Result<Vec<Runner>, Error>> + Send;
 
     /// Begins to make `count` more runners for a group and says how many were begun. They count for the host once

@@ -106,7 +106,8 @@ async fn forward(stream: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
 pub(crate) async fn must(command: &mut Command) -> Result<Vec<String>, Failure> {
     let words = || {
         let command = command.as_std();
-        let all = std::iter::once(command.get_program()).chain(command.get_args());
+        let program = std::path::Path::new(command.get_program()).file_name().unwrap_or_default();
+        let all = std::iter::once(program).chain(command.get_args());
         all.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     };
     let text = words();

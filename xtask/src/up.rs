@@ -101,13 +101,29 @@ async fn engine() -> Result<(), Failure> {
             docker::remove_containers(&format!("{LABEL}={owner}")).await?;
         }
     }
+    remove_abandoned_directories();
     Ok(())
 }
 
-/// The label's value is `remuda-<process id>-<random>`.
+/// The directory of a run that was killed, with its logs and certificates.
+fn remove_abandoned_directories() {
+    let entries = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_abandoned = name.starts_with("remuda-") && pid_of(&name).is_some() && !owner_lives(&name);
+        if is_abandoned && std::fs::remove_dir_all(entry.path()).is_ok() {
+            println!("    removed what an earlier run has left ({})", entry.path().display());
+        }
+    }
+}
+
+/// The label's value is the name of the cluster's directory, `remuda-<process id>-<random>`.
 fn owner_lives(owner: &str) -> bool {
-    let pid = owner.split('-').nth(1).unwrap_or_default();
-    !pid.is_empty() && PathBuf::from("/proc").join(pid).is_dir()
+    pid_of(owner).is_some_and(|pid| PathBuf::from("/proc").join(pid.to_string()).is_dir())
+}
+
+fn pid_of(owner: &str) -> Option<u32> {
+    owner.split('-').nth(1).and_then(|pid| pid.parse().ok())
 }
 
 async fn start(options: &Options, built: daemons::Daemons) -> Result<Cluster, Failure> {
@@ -167,7 +183,7 @@ async fn call(
     if answer.status != 200 {
         return Err(Failure::because(format!("{app} answered {}: {}", answer.status, answer.text().trim())));
     }
-    let container = answer.json()["hostname"].as_str().unwrap_or_default().to_owned();
+    let container = answer.json()["container"].as_str().unwrap_or_default().to_owned();
     let runner = cluster.runner_of(&container).await?;
     if runner != group {
         return Err(Failure::because(format!("a call of group {group} ran on the runner of {runner}")));
@@ -176,6 +192,8 @@ async fn call(
     if said != format!("hello from {app}") {
         return Err(Failure::because(format!("{app} saw another body than was sent: {said:?}")));
     }
+    // Docker's own tools show twelve characters of an id.
+    let container = container.chars().take(12).collect();
     Ok(Called { app, group, function, runner, container, answer: said })
 }
 

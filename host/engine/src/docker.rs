@@ -17,7 +17,7 @@ mod sweep;
 
 pub use options::{Options, Ownership, ResourceLimits};
 
-use crate::Error;
+use crate::{Error, socket};
 use async_trait::async_trait;
 use bollard::Docker as Api;
 use images::Images;
@@ -49,6 +49,7 @@ struct Shared {
     hostname: String,
     images: Images,
     networks: Arc<Networks>,
+    lookout: socket::Lookout,
     starts: Semaphore,
     removals: Semaphore,
     /// Starts, pulls and removals that are under way.
@@ -76,7 +77,7 @@ impl Docker {
         let late = |_| Error::Deadline { operation: "ask for its version", after: options.operation_timeout };
         let api = agreed.map_err(late)?.map_err(refused)?;
         let pull_api = api.clone().with_timeout(options.pull_timeout + Duration::from_secs(1));
-        std::fs::create_dir_all(&options.iofs_dir)
+        socket::create_parent(&options.iofs_dir)
             .map_err(|source| Error::SocketDirectory { directory: options.iofs_dir.clone(), source })?;
         Ok(Arc::new(Self {
             shared: Arc::new(Shared {
@@ -85,6 +86,7 @@ impl Docker {
                 hostname: hostname(),
                 images: Images::default(),
                 networks: Networks::new(options.networks.clone()),
+                lookout: socket::Lookout::new(),
                 starts: Semaphore::new(options.max_concurrent_starts.max(1)),
                 removals: Semaphore::new(options.max_concurrent_removals.max(1)),
                 tasks: TaskTracker::new(),

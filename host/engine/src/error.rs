@@ -31,7 +31,7 @@ pub enum Error {
         /// How long it had.
         after: Duration,
     },
-    /// The directory that a container and we share for its socket could not be made or watched.
+    /// The directory that a container and we share for its socket could not be made.
     #[error("prepare the socket directory under {}", directory.display())]
     SocketDirectory {
         /// Where.

@@ -10,8 +10,9 @@ use crate::pools::{Group, Members, Pools, Runner};
 use crate::replay::Replay;
 use crate::{Options, Ports};
 use async_trait::async_trait;
+use remuda_core::group::{GROUP_KEY, MAX_GROUP_BYTES};
 use remuda_core::port::{Invoker, Offer, Outcome, Placement};
-use remuda_core::{Answer, Blame, Body, Call, Fault, Kind, LbId, Mode, Moment};
+use remuda_core::{Answer, Blame, Body, Call, Fault, GroupId, Kind, LbId, Mode, Moment};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -72,6 +73,7 @@ impl LoadBalancer {
 #[async_trait]
 impl Invoker for Inner {
     async fn invoke(&self, call: Arc<Call>, body: Body) -> Result<Answer, Fault> {
+        check_name(&call.target.group)?;
         let now = self.clock.now();
         let (guard, risen) = CallGuard::enter(&self.pools, &call.target.group, call.target.memory, now)?;
         if risen && let Some(advertiser) = &self.advertiser {
@@ -124,7 +126,7 @@ impl Inner {
                     }
                 }
                 Action::Wait { until } => self.wait(group, &members, until).await?,
-                Action::GiveUp => return Err(gave_up(group)),
+                Action::GiveUp => return Err(gave_up(group, call.mode)),
             };
             action = attempts.handle(self.clock.now(), event);
         }
@@ -154,7 +156,7 @@ impl Inner {
         runner: &Runner,
         patience: Duration,
     ) -> Offered {
-        // A runner took the call and then had no room for it. Nothing ran, but the bytes are gone.
+        // A runner took a call with a large body and then had no room for it. Nothing ran, but bytes are gone.
         let Some((body, taken)) = replay.attempt() else { return Offered::Ended(Err(Fault::busy())) };
         let offer = Offer { call: Arc::clone(call), body, taken };
         let limit = patience.saturating_add(call.target.timeout).saturating_add(self.options.answer_slack);
@@ -173,7 +175,7 @@ impl Inner {
         match outcome {
             Ok(Outcome::Answered(answer)) => {
                 runner.reached();
-                replay.taken();
+                replay.release();
                 Offered::Ended(Ok(answer))
             }
             Ok(Outcome::Busy) => {
@@ -190,8 +192,10 @@ impl Inner {
     }
 
     async fn wait(&self, group: &Group, members: &Arc<Members>, until: Moment) -> Result<Event, Fault> {
-        if members.runners.is_empty() && refused(group).is_some() {
-            return Err(gave_up(group));
+        if members.runners.is_empty()
+            && let Some(fault) = refused(group)
+        {
+            return Err(fault);
         }
         let _place = WaitingPlace::take(&self.waiting, self.options.max_waiting)?;
         match tokio::time::timeout_at(self.clock.instant(until), group.capacity(members)).await {
@@ -206,13 +210,24 @@ fn refused(group: &Group) -> Option<Fault> {
     group.trouble().filter(|fault| fault.blame == Blame::User)
 }
 
-/// What a call is told that found no runner: that we are busy, or why nobody knows any runner.
-fn gave_up(group: &Group) -> Fault {
-    if group.members().runners.is_empty() {
-        group.trouble().unwrap_or_else(Fault::busy)
-    } else {
-        Fault::busy()
+/// Refuses a name that no manager takes, before anything is kept under it.
+fn check_name(group: &GroupId) -> Result<(), Fault> {
+    if group.as_str().len() > MAX_GROUP_BYTES {
+        return Err(Fault::invalid(format!("{GROUP_KEY} is longer than {MAX_GROUP_BYTES} bytes")));
     }
+    Ok(())
+}
+
+/// What a call is told that found no runner in time: why nobody knows any runner, or that nobody had room.
+fn gave_up(group: &Group, mode: Mode) -> Fault {
+    let trouble = if group.members().runners.is_empty() { group.trouble() } else { None };
+    trouble.unwrap_or_else(|| match mode {
+        Mode::Sync => Fault::busy(),
+        // Fn's words and status.
+        Mode::Detached => {
+            Fault::service(Kind::Foreign(500), "Unable to service the request for the reservation period")
+        }
+    })
 }
 
 fn lost_candidate() -> Fault {

@@ -16,7 +16,7 @@ pub struct Options {
     pub replay_limit: usize,
     /// Between two questions for the members of a group in use.
     pub poll_interval: Duration,
-    /// How long one such question may take.
+    /// How long one such question may take: longer than the wire's own deadlines, which say better what is wrong.
     pub membership_timeout: Duration,
     /// Questions for members that may be under way at once.
     pub membership_concurrency: usize,
@@ -44,7 +44,7 @@ impl Default for Options {
             detached_placer_timeout: Duration::from_secs(30),
             replay_limit: 1024 * 1024,
             poll_interval: Duration::from_millis(500),
-            membership_timeout: Duration::from_secs(2),
+            membership_timeout: Duration::from_secs(4),
             membership_concurrency: 256,
             advertise_interval: Duration::from_secs(1),
             advertise_debounce: Duration::from_millis(50),

@@ -1,8 +1,9 @@
 //! A request's body that can be offered to one runner after the other.
 //!
 //! What an attempt has read is kept, without copying, up to a bound, and read again by the next attempt. At the bound
-//! an attempt waits until its runner has taken the call; from then on nothing is kept. Every attempt has read at most
-//! what is kept, so a call can always move on until it is taken.
+//! an attempt waits until its runner has taken the call, and then reads on; only from there on nothing is kept. So a
+//! small body stays whole until a runner answers: that a runner has taken a call may be no more than presumed, and one
+//! that refuses it after all has started nothing.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -32,7 +33,10 @@ struct State {
     /// The next kept piece that the newest attempt gives; past the kept ones, the caller's bytes follow.
     position: usize,
     end: Option<End>,
+    /// The newest attempt's runner has taken the call, or is presumed to have.
     taken: bool,
+    /// Nothing is kept any more: the call cannot move on.
+    released: bool,
     /// Only the newest attempt may read on.
     attempt: u64,
     /// The attempt that waits at the bound.
@@ -59,6 +63,7 @@ impl Replay {
             position: 0,
             end: None,
             taken: false,
+            released: false,
             attempt: 0,
             paused: None,
         };
@@ -66,15 +71,16 @@ impl Replay {
     }
 
     /// The body and the signal for one more attempt; the bodies of attempts before it end with a fault. `None` once
-    /// the call was taken and its bytes are gone.
+    /// bytes of the call are gone.
     pub(crate) fn attempt(&self) -> Option<(Body, Taken)> {
         let Some(shared) = &self.0 else {
             return Some((remuda_core::call::empty(), Taken::ignored()));
         };
         let mut state = shared.state();
-        if state.taken {
+        if state.released {
             return None;
         }
+        state.taken = false;
         state.attempt += 1;
         state.position = 0;
         let attempt = state.attempt;
@@ -88,11 +94,16 @@ impl Replay {
         Some((body.boxed_unsync(), Taken::new(move || signalled.take(attempt))))
     }
 
-    /// Says that the newest attempt has the call for good.
-    pub(crate) fn taken(&self) {
+    /// Says that the newest attempt has the call for good: nothing is kept from now on.
+    pub(crate) fn release(&self) {
         if let Some(shared) = &self.0 {
-            let attempt = shared.state().attempt;
-            shared.take(attempt);
+            let mut state = shared.state();
+            state.release();
+            let paused = state.paused.take();
+            drop(state);
+            if let Some(waker) = paused {
+                waker.wake();
+            }
         }
     }
 
@@ -127,13 +138,10 @@ impl Shared {
 
     fn take(&self, attempt: u64) {
         let mut state = self.state();
-        if state.taken || state.attempt != attempt {
+        if state.attempt != attempt {
             return;
         }
         state.taken = true;
-        let given = state.position.min(state.kept.len());
-        drop(state.kept.drain(..given));
-        state.position = 0;
         let paused = state.paused.take();
         drop(state);
         if let Some(waker) = paused {
@@ -143,28 +151,40 @@ impl Shared {
 }
 
 impl State {
+    /// Lets go of what the newest attempt was given; what it was not given yet goes piece by piece.
+    fn release(&mut self) {
+        if !self.released {
+            self.released = true;
+            drop(self.kept.drain(..self.position.min(self.kept.len())));
+            self.position = 0;
+        }
+    }
+
     /// The next kept piece of the newest attempt, if there is one.
     fn kept_piece(&mut self) -> Option<Bytes> {
         let data = self.kept.get_mut(self.position)?;
-        // Once taken, nobody reads this piece again.
-        let data = if self.taken { std::mem::take(data) } else { data.clone() };
+        // Once released, nobody reads this piece again.
+        let data = if self.released { std::mem::take(data) } else { data.clone() };
         self.position += 1;
-        if self.taken && self.position == self.kept.len() {
+        if self.released && self.position == self.kept.len() {
             self.kept = Vec::new();
             self.position = 0;
         }
         Some(data)
     }
 
-    /// The next piece of the caller's bytes; kept, unless the call is taken. `None` at their end.
+    /// The next piece of the caller's bytes; kept up to the bound. `None` at their end.
     fn read_on(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<Option<Bytes>> {
         loop {
             if self.end.is_some() {
                 return Poll::Ready(None);
             }
-            if !self.taken && self.kept_bytes >= limit && !self.source.is_end_stream() {
-                self.paused = Some(cx.waker().clone());
-                return Poll::Pending;
+            if !self.released && self.kept_bytes >= limit && !self.source.is_end_stream() {
+                if !self.taken {
+                    self.paused = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                self.release();
             }
             let frame = match ready!(Pin::new(&mut self.source).poll_frame(cx)) {
                 None => {
@@ -180,7 +200,7 @@ impl State {
             match frame.into_data() {
                 Ok(data) if data.is_empty() => {}
                 Ok(data) => {
-                    if !self.taken {
+                    if !self.released {
                         self.kept_bytes = self.kept_bytes.saturating_add(data.len());
                         self.kept.push(data.clone());
                         self.position = self.kept.len();

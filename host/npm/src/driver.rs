@@ -183,7 +183,7 @@ impl Driver {
             }
             Done::Provisioned(asked, begun) => self.take_provisioned(now, asked, begun),
             Done::Removed(runner, Ok(())) => {
-                tracing::info!(group.id = %self.group.id(), runner.id = %runner, "runner removed");
+                tracing::info!(group.id = %self.group.id(), runner.id = %runner, "the control plane removes the runner");
             }
             Done::Removed(runner, Err(fault)) => {
                 let error = fault.chain();

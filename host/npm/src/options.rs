@@ -18,7 +18,8 @@ pub struct Options {
     pub max_lbs: usize,
     /// How long a silent load balancer's demand is held.
     pub demand_hold: Duration,
-    /// How long the first question for a new group's members waits for the first listing.
+    /// How long the first question for a new group's members waits for the first listing: well below the deadline of
+    /// those who ask, so that they hear why there is no answer.
     pub first_listing: Duration,
     /// The longest that any one request to the control plane may take, over and above its own deadlines.
     pub control_plane_limit: Duration,
@@ -35,7 +36,8 @@ pub struct Limits {
     pub max_runners: u32,
     /// The capacity of a runner before any was seen, and of one that says that it has none.
     pub default_capacity: MemoryMb,
-    /// From a runner's leaving the membership to its removal.
+    /// From a runner's leaving the membership to its removal: longer than any function may run, since removal may end
+    /// what still runs there.
     pub drain: Duration,
     /// How long runners that were asked for are believed to be coming.
     pub provision_expires: Duration,
@@ -60,7 +62,7 @@ impl Default for Options {
             max_groups: 10_000,
             max_lbs: 1_000,
             demand_hold: Duration::from_secs(10),
-            first_listing: Duration::from_secs(2),
+            first_listing: Duration::from_millis(1500),
             control_plane_limit: Duration::from_secs(120),
             limits: Limits::default(),
         }
@@ -73,7 +75,7 @@ impl Default for Limits {
             largest_request: 20,
             max_runners: 1_000,
             default_capacity: MemoryMb(4096),
-            drain: Duration::from_secs(50),
+            drain: Duration::from_secs(330),
             provision_expires: Duration::from_secs(120),
             backoff: Duration::from_secs(1),
             longest_backoff: Duration::from_secs(60),

@@ -172,7 +172,9 @@ async fn a_group_is_scaled_to_zero_once_it_is_idle() {
     assert_eq!(room.members("g").await.unwrap(), ["made1"], "the newest leaves first, and at once");
     pass(30).await;
     assert_eq!(room.members("g").await.unwrap(), [""; 0]);
-    pass(60).await;
+    pass(260).await;
+    assert!(room.plugin.removals.lock().unwrap().is_empty(), "a function may run for 300 seconds");
+    pass(80).await;
     assert_eq!(*room.plugin.removals.lock().unwrap(), ["made2", "made1"]);
 }
 
@@ -191,7 +193,7 @@ async fn a_draining_runner_comes_back_when_it_is_wanted_again() {
 async fn a_load_balancer_that_falls_silent_counts_for_a_while_and_then_no_more() {
     let room = Room::new();
     room.wanting(60, 4096).await;
-    pass(10 + 60 + 50 + 15).await;
+    pass(10 + 60 + 330 + 15).await;
     assert_eq!(room.plugin.removals.lock().unwrap().len(), 1);
 }
 
@@ -239,7 +241,7 @@ async fn a_plugin_that_hangs_for_one_group_delays_no_other_and_no_request() {
     room.wants("lb", &[("slow", 1), ("g", 1)]).await.unwrap();
     assert_eq!(begun.elapsed(), Duration::ZERO);
     assert_eq!(room.members("slow").await.unwrap_err().kind, Kind::Unavailable);
-    assert_eq!(begun.elapsed(), Duration::from_secs(2));
+    assert_eq!(begun.elapsed(), Duration::from_millis(1500));
     let begun = Instant::now();
     assert_eq!(room.members("g").await.unwrap(), ["made1"]);
     assert_eq!(begun.elapsed(), Duration::ZERO);
@@ -291,7 +293,7 @@ async fn a_removal_that_failed_is_tried_again() {
     let room = Room::new();
     room.wanting(5, 100).await;
     *room.plugin.remove_fails.lock().unwrap() = true;
-    pass(10 + 60 + 50 + 25).await;
+    pass(10 + 60 + 330 + 25).await;
     let tries = room.plugin.removals.lock().unwrap().len();
     assert!((2..=3).contains(&tries), "{tries}");
     *room.plugin.remove_fails.lock().unwrap() = false;
@@ -327,7 +329,7 @@ async fn an_idle_group_is_listed_rarely_and_then_forgotten_which_makes_room() {
 async fn a_group_with_runners_to_remove_is_not_forgotten() {
     let room = Room::with(Options { group_idle: Duration::from_secs(20), ..Options::default() });
     room.wanting(5, 100).await;
-    pass(200).await;
+    pass(480).await;
     assert_eq!(*room.plugin.removals.lock().unwrap(), ["made1"]);
 }
 

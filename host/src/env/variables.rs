@@ -110,7 +110,7 @@ settings! {
         /// Inodes of a container's `/tmp` where its size is limited; 0 = no limit.
         max_tmpfs_inodes: u64 = "FN_MAX_TMPFS_INODES", "0";
         /// Where the functions' socket directories are made, as this node sees it; unset:
-        /// `remuda-iofs` in the system's temporary directory. Made with mode 0700.
+        /// `remuda-iofs-<uid>` in the system's temporary directory. Made with mode 0700.
         iofs_path: Option<PathBuf> = "FN_IOFS_PATH", "";
         /// The same directory as the engine's host sees it, where that differs.
         iofs_docker_path: Option<PathBuf> = "FN_IOFS_DOCKER_PATH", "";

@@ -9,15 +9,14 @@ use remuda_core::{Answer, Body, Call, Fault, IdSource};
 use remuda_engine::{Docker, docker};
 use remuda_runner::{Options, Runner};
 use remuda_wire::tls;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Engine clean-up that is still under way when a node stops gets this long.
 const ENGINE_CLOSE: Duration = Duration::from_secs(30);
-
-/// Where socket directories stand in the temporary directory: closed to other users of the machine.
-const IOFS: &str = "remuda-iofs";
 
 /// Ids that no other node makes.
 pub(super) fn ids() -> Arc<IdSource> {
@@ -59,7 +58,13 @@ impl Machinery {
         use remuda_core::port::Engine;
         let memory = remuda_runner::usable_memory(container.max_total_memory)
             .map_err(Failure::to("measure the memory for containers"))?;
-        let engine = Docker::connect(engine_options(container, agent, &ids))
+        let sockets = match &container.iofs_path {
+            Some(path) => path.clone(),
+            None => {
+                private_directory().map_err(Failure::to("make a directory for sockets (set FN_IOFS_PATH)"))?
+            }
+        };
+        let engine = Docker::connect(engine_options(container, agent, &ids, sockets))
             .await
             .map_err(Failure::to("connect to the Docker Engine (DOCKER_HOST)"))?;
         match engine.sweep().await {
@@ -84,13 +89,13 @@ impl Machinery {
     }
 }
 
-fn engine_options(container: &Container, agent: &Agent, ids: &IdSource) -> docker::Options {
+fn engine_options(container: &Container, agent: &Agent, ids: &IdSource, sockets: PathBuf) -> docker::Options {
     let instance = ids.next(remuda_core::Timestamp::from(std::time::SystemTime::now()));
     let ownership = |classifier: &String| docker::Ownership { classifier: classifier.clone(), instance };
     docker::Options {
         host: container.docker_host.clone(),
         networks: container.networks.0.clone(),
-        iofs_dir: container.iofs_path.clone().unwrap_or_else(|| std::env::temp_dir().join(IOFS)),
+        iofs_dir: sockets,
         iofs_docker_dir: container.iofs_docker_path.clone(),
         labels: container.labels.0.iter().cloned().collect(),
         ownership: container.label_tag.as_ref().map(ownership),
@@ -111,6 +116,20 @@ fn engine_options(container: &Container, agent: &Agent, ids: &IdSource) -> docke
         pull_timeout: container.hot_pull_timeout.0,
         ..docker::Options::default()
     }
+}
+
+/// Where functions' sockets stand when the operator names no place: in the temporary directory, closed to other users
+/// of the machine, who could call functions there otherwise. Another user's directory of that name is not used.
+fn private_directory() -> std::io::Result<PathBuf> {
+    let own = std::fs::metadata("/proc/self")?.uid();
+    let path = std::env::temp_dir().join(format!("remuda-iofs-{own}"));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+    let found = std::fs::symlink_metadata(&path)?;
+    if !found.is_dir() || found.uid() != own {
+        return Err(std::io::Error::other(format!("{} is not a directory of this user", path.display())));
+    }
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))?;
+    Ok(path)
 }
 
 /// A full node's invoker: its own runner, asked once. (It waits for room by itself, unless told to refuse.)

@@ -29,6 +29,9 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 const PAUSES_MS: [u64; 2] = [30, 120];
 /// The largest answer, in bytes. One app, function or trigger is a few kilobytes.
 const ANSWER: usize = 1 << 20;
+/// The longest path that is asked for, in bytes. The longest source that can be had, percent-encoded, is less than half
+/// of it; what is longer does not exist, and servers refuse it without looking.
+const PATH: usize = 16 * 1024;
 /// Connections kept open while nothing is asked, and for how long.
 const IDLE: usize = 8;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,7 +109,7 @@ impl ApiClient {
 
     /// What is at `path`; `missing` is the message when the API node says that nothing is.
     async fn get<T: DeserializeOwned>(&self, path: &str, missing: &'static str) -> Result<T, Fault> {
-        let uri = self.uri(path)?;
+        let uri = self.uri(path).ok_or_else(|| Fault::not_found(missing))?;
         let answer = timeout(DEADLINE, self.attempts(&uri)).await;
         let (status, body) = match answer {
             Ok(Ok(answer)) => answer,
@@ -118,6 +121,13 @@ impl ApiClient {
         if status == StatusCode::NOT_FOUND {
             return Err(Fault::not_found(shapes::not_found(&body).unwrap_or(missing)));
         }
+        if status.is_client_error() {
+            // About what was asked, and not about the API node, which answers.
+            let kind = Kind::Foreign(status.as_u16());
+            return Err(
+                Fault::user(kind, format!("the API node answered {status}")).caused_by(uri.to_string())
+            );
+        }
         if status != StatusCode::OK {
             return Err(Fault::internal(format!("{uri} answered {status}")));
         }
@@ -125,13 +135,17 @@ impl ApiClient {
             .map_err(|error| Fault::internal(format!("{uri} answered what cannot be read: {error}")))
     }
 
-    fn uri(&self, path: &str) -> Result<Uri, Fault> {
-        let path = PathAndQuery::try_from(path).map_err(Fault::internal)?;
+    /// `None` for a path that no request can carry: nothing can be there.
+    fn uri(&self, path: &str) -> Option<Uri> {
+        if path.len() > PATH {
+            return None;
+        }
+        let path = PathAndQuery::try_from(path).ok()?;
         let uri = Uri::builder()
             .scheme(self.url.scheme.clone())
             .authority(self.url.authority.clone())
             .path_and_query(path);
-        uri.build().map_err(Fault::internal)
+        uri.build().ok()
     }
 
     /// Asks until there is an answer that is not the API node's own trouble, a few times.
@@ -177,10 +191,14 @@ impl Definitions for ApiClient {
     }
 
     async fn app_named(&self, name: &str) -> Result<Arc<App>, Fault> {
+        if name.is_empty() {
+            // An empty filter is none: every app would be the answer.
+            return Err(Fault::not_found(shapes::NO_APP));
+        }
         let path = format!("/v2/apps?name={}", segment(name));
         let list: shapes::AppList = self.get(&path, shapes::NO_APP).await?;
-        match list.items.into_iter().next() {
-            Some(app) => Ok(Arc::new(app.into())),
+        match list.items.into_iter().map(App::from).find(|app| app.name == name) {
+            Some(app) => Ok(Arc::new(app)),
             None => Err(Fault::not_found(shapes::NO_APP)),
         }
     }

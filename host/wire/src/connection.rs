@@ -5,22 +5,25 @@
 
 mod dial;
 mod observed;
+mod stream;
 
 use dial::Dialled;
 pub(crate) use dial::Tracked;
+pub(crate) use observed::{Notes, Observed};
+pub(crate) use stream::{Received, Refused};
+
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use h2::client::SendRequest;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http2::SendRequest;
-use observed::Notes;
+use http_body::Body;
 use remuda_core::Fault;
 use rustls::ClientConfig;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::task::TaskTracker;
-use tonic::body::Body;
 
 /// After a failed attempt the next one waits this long; callers meanwhile learn at once that there is no connection.
 const HOLD_OFF: Duration = Duration::from_millis(100);
@@ -37,17 +40,10 @@ pub(crate) enum Greeting {
 /// A live connection.
 #[derive(Clone)]
 pub(crate) struct Link {
-    sender: SendRequest<Body>,
+    sender: SendRequest<Bytes>,
     notes: Arc<Notes>,
     announced: Arc<AtomicBool>,
-}
-
-/// Why a request has no answer.
-pub(crate) enum Refused {
-    /// The request was never sent; here it is back.
-    Unsent(Box<Request<Body>>, hyper::Error),
-    /// The request, or a part of it, may have arrived.
-    Lost(hyper::Error),
+    tasks: TaskTracker,
 }
 
 impl Link {
@@ -64,12 +60,13 @@ impl Link {
         }
     }
 
-    /// Sends a request; resolves with the head of the answer. Dropping the future resets the stream.
-    pub(crate) async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Refused> {
-        self.sender.try_send_request(request).await.map_err(|mut failed| match failed.take_message() {
-            Some(request) => Refused::Unsent(Box::new(request), failed.into_error()),
-            None => Refused::Lost(failed.into_error()),
-        })
+    /// Sends a request; resolves with the head of the answer. Dropping the future, or the answer's body before its
+    /// end, resets the stream.
+    pub(crate) async fn send<B>(&mut self, request: Request<B>) -> Result<Response<Received>, Refused<B>>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        stream::send(&mut self.sender, request, &self.tasks).await
     }
 
     /// What the connection itself saw go wrong, as far as it did; more telling than what streams report.
@@ -127,7 +124,7 @@ impl Connection {
             let mut inner = self.lock();
             match &inner.state {
                 // A connection without pings to a peer that has turned out to be ours is replaced; its calls end on it.
-                State::Up(link) if !link.sender.is_closed() && link.announced() == inner.announced => {
+                State::Up(link) if !link.notes.is_over() && link.announced() == inner.announced => {
                     return Ok(link.clone());
                 }
                 State::Down { until, fault } if Instant::now() < *until => return Err(fault.clone()),
@@ -160,13 +157,21 @@ impl Connection {
     /// itself saw, and the next caller opens another. Says what is known of the reason.
     pub(crate) fn lost(&self, link: &Link, otherwise: &dyn std::error::Error) -> String {
         let seen = link.reason();
-        let broken = seen.is_some() || link.sender.is_closed();
+        let broken = seen.is_some() || link.notes.is_over();
         let reason = seen.unwrap_or_else(|| chain(otherwise));
         if broken {
             self.discard(link);
             self.report(&mut self.lock(), &reason);
         }
         reason
+    }
+
+    /// How often the peer has sent something on the live connection, if there is one.
+    pub(crate) fn heard(&self) -> Option<u64> {
+        match &self.lock().state {
+            State::Up(link) => Some(link.notes.heard()),
+            State::Idle | State::Connecting { .. } | State::Down { .. } => None,
+        }
     }
 
     /// Gives up whatever connection there is, for a reason that goes to the log.
@@ -180,7 +185,7 @@ impl Connection {
         let (dial, greeting) = (self.dial.clone(), self.greeting);
         async move {
             let Dialled { sender, notes, announced } = dial.run(greeting, announced).await?;
-            Ok(Link { sender, notes, announced: Arc::new(AtomicBool::new(announced)) })
+            Ok(Link { sender, notes, announced: Arc::new(AtomicBool::new(announced)), tasks: dial.tasks })
         }
         .boxed()
         .shared()

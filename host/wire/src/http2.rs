@@ -1,6 +1,5 @@
 //! HTTP/2 settings of both ends, and the sockets under them.
 
-use hyper::client::conn::http2::Builder as ClientBuilder;
 use hyper::server::conn::http2::Builder as ServerBuilder;
 use hyper_util::rt::TokioTimer;
 use std::time::Duration;
@@ -13,8 +12,10 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 512 << 20;
 /// The largest frame: one piece of a body between our own nodes, with room for what frames it.
 const FRAME: u32 = 128 << 10;
-/// What hyper keeps of one stream's bytes that could not be sent yet.
+/// What is kept of one stream's bytes that could not be sent yet.
 const SEND_BUFFER: usize = 256 << 10;
+/// Streams that are begun before the peer has said how many it takes.
+const FIRST_STREAMS: usize = 100;
 /// Calls on one connection at a time.
 const STREAMS: u32 = 10_000;
 /// Streams reset by callers that went away and not yet forgotten. Peers have proved who they are, so that this is no
@@ -23,27 +24,26 @@ const RESETS: usize = 10_000;
 /// Headers of one request or answer, in bytes.
 const HEADER_LIST: u32 = 64 << 10;
 /// How often a silent connection is asked whether it lives, and how long it may take to say so.
-const PING_EVERY: Duration = Duration::from_secs(10);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long bytes may wait for the peer's kernel to take them.
 const USER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Sets a client up. `pings` only towards a peer that is known to allow them: gRPC for Go takes frequent pings for
-/// an attack and closes the connection under its calls.
-pub(crate) fn client<E: Clone>(builder: &mut ClientBuilder<E>, pings: bool) {
+/// A client's settings.
+pub(crate) fn client() -> h2::client::Builder {
+    let mut builder = h2::client::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
+        .enable_push(false)
+        .initial_max_send_streams(FIRST_STREAMS)
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(FRAME)
         .max_header_list_size(HEADER_LIST)
-        .max_send_buf_size(SEND_BUFFER)
+        .max_send_buffer_size(SEND_BUFFER)
         .max_concurrent_reset_streams(RESETS)
         .max_pending_accept_reset_streams(RESETS)
-        .max_local_error_reset_streams(RESETS);
-    if pings {
-        builder.keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT).keep_alive_while_idle(true);
-    }
+        .max_local_error_reset_streams(Some(RESETS));
+    builder
 }
 
 /// Sets a server up. Pings of clients are always answered, however frequent.

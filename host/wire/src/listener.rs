@@ -1,6 +1,6 @@
 //! Accepts connections and serves gRPC on them.
 
-use crate::connection::Tracked;
+use crate::connection::{Notes, Observed, Tracked};
 use crate::http2;
 use crate::tls::refusal;
 use bytes::Bytes;
@@ -10,22 +10,30 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What a peer has to finish its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// What a peer has to send its first bytes after that, and its first request. Every balancer of ours asks at once.
+const FIRST_BYTES: Duration = Duration::from_secs(5);
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// What a peer that has asked nothing has to take note that its connection closes.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// Handshakes at a time; past it, peers wait in the kernel's queue.
 const HANDSHAKES: usize = 512;
 /// Connections at a time.
@@ -148,20 +156,67 @@ where
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let notes = Arc::new(Notes::default());
+        let socket = TokioIo::new(Observed::new(socket, notes.clone()));
+        let asked = Arc::new(AtomicBool::new(false));
+        let service = Asked { service: self.service, asked: asked.clone() };
         let mut builder = Builder::new(Tracked(self.streams.clone()));
         http2::server(&mut builder);
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), self.service));
+        let mut connection = std::pin::pin!(builder.serve_connection(socket, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = self.shutdown.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+            () = silence(&notes, &asked) => {
+                tracing::debug!(%peer, "a connection on which nothing was asked is closed");
+                close(connection.as_mut(), &asked).await
             }
+            () = self.shutdown.cancelled() => close(connection.as_mut(), &asked).await,
         };
         // Peers come and go; what it meant for a call is said where the call is.
         if let Err(error) = ended {
             tracing::debug!(%peer, error = %crate::connection::chain(&error), "a connection was lost");
         }
+    }
+}
+
+/// Notes that a connection is used.
+struct Asked<S> {
+    service: S,
+    asked: Arc<AtomicBool>,
+}
+
+impl<R, S: Service<R>> Service<R> for Asked<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, request: R) -> Self::Future {
+        self.asked.store(true, Ordering::Relaxed);
+        self.service.call(request)
+    }
+}
+
+/// Resolves when a peer holds a connection and does nothing with it; never once it has asked something.
+async fn silence(notes: &Notes, asked: &AtomicBool) {
+    sleep(FIRST_BYTES).await;
+    if notes.heard() == 0 {
+        return;
+    }
+    sleep(FIRST_REQUEST - FIRST_BYTES).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending().await
+    }
+}
+
+/// Lets the streams in flight finish. A peer that has none, and does not even say that it knows, is not waited for.
+async fn close<C>(mut connection: Pin<&mut C>, asked: &AtomicBool) -> hyper::Result<()>
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    connection.as_mut().graceful_shutdown();
+    match timeout(GOODBYE, connection.as_mut()).await {
+        Ok(ended) => ended,
+        Err(_) if asked.load(Ordering::Relaxed) => connection.await,
+        Err(_) => Ok(()),
     }
 }
 

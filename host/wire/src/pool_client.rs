@@ -1,10 +1,9 @@
 //! The node pool manager from a load balancer's side: a `Membership` and a `DemandSink`.
 
-use crate::connection::{Connection, Greeting, Link, Refused};
+use crate::connection::{Connection, Greeting, Link, Received, Refused};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, Uri};
-use hyper::body::Incoming;
 use remuda_core::port::{DemandSink, Membership};
 use remuda_core::{Fault, GroupDemand, GroupId, Kind, LbId, RunnerAddress};
 use remuda_proto::poolmanager::node_pool_scaler_client::NodePoolScalerClient;
@@ -19,8 +18,9 @@ use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
-/// What one question may take, connecting included.
-const DEADLINE: Duration = Duration::from_secs(2);
+/// What one question may take, connecting included. Longer than a manager of ours takes to say that it has no answer,
+/// and shorter than a balancer waits for us, so that the one who knows most about a failure is the one who names it.
+const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Asks a node pool manager over mutual TLS. It connects when first used and reconnects by itself; a manager that is
 /// away is logged once, and once more when it is back. Cheap to clone.
@@ -45,6 +45,7 @@ impl PoolClient {
         answer: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     ) -> Result<T, Fault> {
         let connection = &self.channel.0;
+        let heard = connection.heard();
         match timeout(DEADLINE, answer).await {
             Ok(Ok(response)) => {
                 connection.answered();
@@ -52,9 +53,12 @@ impl PoolClient {
             }
             Ok(Err(status)) => Err(fault(&status)),
             Err(_) => {
-                // A connection that has swallowed a question is not asked again.
-                connection.give_up("no answer in time");
-                Err(away().caused_by("no answer within 2 s"))
+                // All groups share the connection, and one late answer says nothing about it. One on which nothing
+                // at all came in all that time is not asked again.
+                if heard.is_some() && heard == connection.heard() {
+                    connection.give_up("no answer in time");
+                }
+                Err(away().caused_by(format!("no answer within {} s", DEADLINE.as_secs())))
             }
         }
     }
@@ -111,8 +115,9 @@ fn fault(status: &tonic::Status) -> Fault {
     }
     let said = format!("{:?}: {}", status.code(), status.message());
     match status.code() {
-        tonic::Code::InvalidArgument => Fault::service(Kind::Invalid, status.message().to_owned()),
-        tonic::Code::NotFound => Fault::service(Kind::NotFound, status.message().to_owned()),
+        // Asking again would not help: the group is one that cannot be.
+        tonic::Code::InvalidArgument => Fault::invalid(status.message().to_owned()),
+        tonic::Code::NotFound => Fault::not_found(status.message().to_owned()),
         _ => Fault::service(Kind::Unavailable, "the node pool manager gave no answer").caused_by(said),
     }
 }
@@ -127,7 +132,7 @@ struct Unanswered(String);
 struct Channel(Arc<Connection>);
 
 impl Channel {
-    async fn send(self, mut request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
+    async fn send(self, mut request: Request<Body>) -> Result<Response<Received>, Unanswered> {
         let connection = &self.0;
         loop {
             let mut link: Link = connection.acquire().await.map_err(|fault| Unanswered(fault.chain()))?;
@@ -149,9 +154,9 @@ impl Channel {
 }
 
 impl Service<Request<Body>> for Channel {
-    type Response = Response<Incoming>;
+    type Response = Response<Received>;
     type Error = Unanswered;
-    type Future = BoxFuture<'static, Result<Response<Incoming>, Unanswered>>;
+    type Future = BoxFuture<'static, Result<Response<Received>, Unanswered>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
         Poll::Ready(Ok(()))

@@ -18,8 +18,9 @@ use tokio::time::timeout;
 use tonic::Status;
 use tonic::body::Body;
 
-/// What an answer may take. Both ports answer from memory.
-const DEADLINE: Duration = Duration::from_secs(2);
+/// What an answer may take. Both ports answer from memory, except before a first listing of the pool, which has 1.5 s;
+/// and a client of ours waits for 3 s, so that it hears from us why it waited.
+const DEADLINE: Duration = Duration::from_millis(2500);
 /// Snapshots of one advert. A balancer has one for each group it serves.
 const SNAPSHOTS: usize = 10_000;
 /// The longest name of a group or of a balancer, in bytes.

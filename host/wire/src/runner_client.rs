@@ -4,7 +4,7 @@ mod answer;
 mod upload;
 
 use crate::announce::{announce, announced};
-use crate::connection::{Connection, Greeting, Link, Refused, chain, unprocessed};
+use crate::connection::{Connection, Greeting, Link, Received, Refused, chain, unprocessed};
 use crate::fault_code::BUSY;
 use crate::framing::MessageReader;
 use crate::model;
@@ -12,18 +12,17 @@ use answer::{AnswerBody, Ending, ending, lost};
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use remuda_core::call::strip_hop_by_hop;
 use remuda_core::port::{Connector, Executor, Offer, Outcome, Taken};
 use remuda_core::{Answer, Fault, Kind, RunnerAddress};
 use remuda_proto::runner::call_result_start::Meta;
 use remuda_proto::runner::{CallFinished, CallResultStart, RunnerMsg, TryCall, runner_msg};
 use rustls::ClientConfig;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-use tonic::body::Body;
 use upload::{Exchange, Upload};
 
 /// A foreign runner never says that it has taken a call; one that has not refused it for this long is believed to
@@ -36,16 +35,34 @@ const ATTEMPTS: usize = 3;
 
 /// Opens clients of runners; `tls` as [`crate::tls::Identity::client_config`] gives it, `None` to speak in clear.
 pub fn connector(tls: Option<Arc<ClientConfig>>) -> Arc<dyn Connector> {
-    Arc::new(RunnerConnector { tls, tasks: TaskTracker::new() })
+    Arc::new(RunnerConnector { tls, tasks: TaskTracker::new(), clients: Mutex::default() })
 }
 
 struct RunnerConnector {
     tls: Option<Arc<ClientConfig>>,
     tasks: TaskTracker,
+    /// The clients that somebody has. A runner that serves several groups is reached on one connection.
+    clients: Mutex<HashMap<RunnerAddress, Weak<RunnerClient>>>,
 }
 
 impl Connector for RunnerConnector {
     fn connect(&self, address: &RunnerAddress) -> Arc<dyn Executor> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = clients.get(address).and_then(Weak::upgrade) {
+            return live;
+        }
+        // Forgotten whenever the map is about to grow, so that it never holds much more than what is in use.
+        if clients.len() == clients.capacity() {
+            clients.retain(|_, client| client.strong_count() > 0);
+        }
+        let client = Arc::new(self.client(address));
+        clients.insert(address.clone(), Arc::downgrade(&client));
+        client
+    }
+}
+
+impl RunnerConnector {
+    fn client(&self, address: &RunnerAddress) -> RunnerClient {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let uri = format!("{scheme}://{address}/RunnerProtocol/Engage");
         let connection = Connection::new(
@@ -55,10 +72,7 @@ impl Connector for RunnerConnector {
             Greeting::RunnerStatus,
             self.tasks.clone(),
         );
-        Arc::new(RunnerClient {
-            connection,
-            engage: uri.parse().map_err(|error| format!("{address}: {error}")),
-        })
+        RunnerClient { connection, engage: uri.parse().map_err(|error| format!("{address}: {error}")) }
     }
 }
 
@@ -71,7 +85,7 @@ struct RunnerClient {
 /// What became of handing a call to a connection.
 enum Handed {
     /// The runner answers.
-    Answering(Link, Response<Incoming>),
+    Answering(Link, Response<Received>),
     /// Nothing of the call arrived anywhere.
     NeverArrived(Fault),
 }
@@ -151,9 +165,9 @@ impl RunnerClient {
     async fn send(
         &self,
         link: &mut Link,
-        request: Request<Body>,
+        request: Request<Upload>,
         taken: &Taken,
-    ) -> Result<Response<Incoming>, Refused> {
+    ) -> Result<Response<Received>, Refused<Upload>> {
         let foreign = !link.announced();
         let mut answering = std::pin::pin!(link.send(request));
         if foreign {
@@ -166,7 +180,7 @@ impl RunnerClient {
     }
 
     /// The connection or the stream broke before the runner said anything.
-    fn was_lost(&self, exchange: &Exchange, link: &Link, error: hyper::Error) -> Result<Handed, Fault> {
+    fn was_lost(&self, exchange: &Exchange, link: &Link, error: h2::Error) -> Result<Handed, Fault> {
         if let Some(fault) = exchange.body_fault() {
             return Err(fault);
         }
@@ -183,7 +197,7 @@ impl RunnerClient {
     /// Reads what the runner says until it answers, refuses or fails.
     async fn listen(
         &self,
-        mut reader: MessageReader<Incoming>,
+        mut reader: MessageReader<Received>,
         exchange: CancelOnDrop,
         link: &Link,
         taken: &Taken,
@@ -244,8 +258,8 @@ fn finished_at_once(finished: &CallFinished, taken: &Taken) -> Result<Outcome, F
     Err(crate::fault_code::fault(finished))
 }
 
-fn request(uri: Uri, upload: Upload) -> Request<Body> {
-    let mut request = Request::new(Body::new(upload));
+fn request(uri: Uri, upload: Upload) -> Request<Upload> {
+    let mut request = Request::new(upload);
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
@@ -277,5 +291,24 @@ struct CancelOnDrop(Arc<Exchange>);
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_that_nobody_has_any_more_are_forgotten() {
+        let connector = RunnerConnector { tls: None, tasks: TaskTracker::new(), clients: Mutex::default() };
+        let address = |n: usize| RunnerAddress::parse(&format!("h{n}:1")).unwrap();
+        let kept: Vec<_> = (0..10).map(|n| connector.connect(&address(n))).collect();
+        for n in 0..10_000 {
+            connector.connect(&address(n));
+        }
+        assert!(connector.clients.lock().unwrap().len() < 100);
+        for (n, client) in kept.iter().enumerate() {
+            assert!(Arc::ptr_eq(client, &connector.connect(&address(n))));
+        }
     }
 }

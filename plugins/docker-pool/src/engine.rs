@@ -7,7 +7,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, ListContainersOptions, RemoveContainerOptions,
-    StartContainerOptions,
+    StartContainerOptions, StopContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use remuda_plugin_api::{Error, Host, tracing};
@@ -156,22 +156,41 @@ impl Engine {
         }
     }
 
-    /// Removes a container of this pool; one that is gone already is no error, one of somebody else is.
-    pub(crate) async fn remove(&self, id: &str) -> Result<(), Error> {
+    /// Whether the pool has this container; a container of somebody else is an error.
+    pub(crate) async fn has(&self, id: &str) -> Result<bool, Error> {
         let inspect = self.docker.inspect_container(id, None::<InspectContainerOptions>);
         let found = match within_found("inspect a container", inspect).await? {
             Some(found) => found,
-            None => return Ok(()),
+            None => return Ok(false),
         };
         let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
         if labels.get(POOL_LABEL) != Some(&self.options.pool) {
             let pool = &self.options.pool;
             return Err(Error::internal(format_args!("container {id} does not belong to pool {pool}")));
         }
+        Ok(true)
+    }
+
+    /// Tells a runner to end and removes it, by force when it did not within the grace. One that is gone is no error.
+    pub(crate) async fn stop_and_remove(&self, id: &str) -> Result<(), Error> {
+        let grace = self.options.stop_grace;
+        let limit = grace + CALL_DEADLINE;
+        let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
+        let options = StopContainerOptions { t: Some(seconds), ..StopContainerOptions::default() };
+        // The engine answers when the container has ended.
+        let docker = self.docker.clone().with_timeout(limit + CALL_DEADLINE);
+        match timeout(limit, docker.stop_container(id, Some(options))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(container = %id, error = %innermost(&error), "a container could not be told to end")
+            }
+            Err(_) => tracing::debug!(container = %id, "a container does not end"),
+        }
         self.force_remove(id).await
     }
 
-    async fn force_remove(&self, id: &str) -> Result<(), Error> {
+    /// Removes a container of the pool as it is; one that is gone already is no error.
+    pub(crate) async fn force_remove(&self, id: &str) -> Result<(), Error> {
         let options = RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
         within_found("remove a container", self.docker.remove_container(id, Some(options))).await.map(drop)
     }

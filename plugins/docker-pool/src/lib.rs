@@ -4,13 +4,19 @@
 //! nothing, and a container without them is never touched. Start from [`DockerPool`]; `options` reads the variables,
 //! `engine` is the only part that talks to Docker.
 //!
+//! A removal is answered once it has begun. In the background the runner gets its stop signal (SIGTERM), upon which it
+//! ends its calls and removes the containers of its functions; after `DOCKER_POOL_STOP_GRACE_S` it is removed by force.
+//! Until it is gone it is listed.
+//!
 //! Deliberately absent: pulling images (the image must be there at the start) and Swarm services.
 
 mod engine;
 mod options;
+mod removals;
 
 use engine::Engine;
 use options::Options;
+use removals::Removals;
 use remuda_plugin_api::{ControlPlane, Error, Host, Runner, tracing};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -32,6 +38,7 @@ pub struct DockerPool {
     memory_mb: u64,
     /// One provisioning at a time, so that two do not fill the same last place.
     turn: Semaphore,
+    removals: Removals,
 }
 
 impl ControlPlane for DockerPool {
@@ -40,7 +47,13 @@ impl ControlPlane for DockerPool {
         let (max, memory_mb) = (options.max, options.memory_mb);
         let engine = Engine::connect(options).await?;
         engine.check_image(&host).await?;
-        Ok(Self { engine: Arc::new(engine), max, memory_mb, turn: Semaphore::new(1) })
+        Ok(Self {
+            engine: Arc::new(engine),
+            max,
+            memory_mb,
+            turn: Semaphore::new(1),
+            removals: Removals::default(),
+        })
     }
 
     async fn runners(&self, group: &str) -> Result<Vec<Runner>, Error> {
@@ -62,7 +75,7 @@ impl ControlPlane for DockerPool {
             self.engine.list(None).await?.into_iter().partition(|container| container.dead);
         for container in dead {
             tracing::info!(container = %container.id, "removing a runner that has ended");
-            self.engine.remove(&container.id).await?;
+            self.engine.force_remove(&container.id).await?;
         }
         let room = self.max.saturating_sub(alive.len());
         let wanted = usize::try_from(count).unwrap_or(usize::MAX).min(room);
@@ -77,7 +90,18 @@ impl ControlPlane for DockerPool {
     }
 
     async fn remove(&self, _group: &str, id: &str) -> Result<(), Error> {
-        self.engine.remove(id).await
+        if !self.engine.has(id).await? {
+            return Ok(());
+        }
+        let (engine, owned) = (Arc::clone(&self.engine), id.to_owned());
+        self.removals.begin(id, async move {
+            match engine.stop_and_remove(&owned).await {
+                Ok(()) => tracing::info!(container = %owned, "removed a runner"),
+                // It is still listed, and will be asked for again.
+                Err(error) => tracing::warn!(container = %owned, %error, "could not remove a runner yet"),
+            }
+        });
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use remuda_plugin_api::{Error, Host, Variable};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const IMAGE: &str = "DOCKER_POOL_IMAGE";
 const NAME: &str = "DOCKER_POOL_NAME";
@@ -12,7 +13,11 @@ const GRPC_PORT: &str = "DOCKER_POOL_GRPC_PORT";
 const ENV: &str = "DOCKER_POOL_ENV";
 const MOUNTS: &str = "DOCKER_POOL_MOUNTS";
 const IOFS_DIR: &str = "DOCKER_POOL_IOFS_DIR";
+const STOP_GRACE_S: &str = "DOCKER_POOL_STOP_GRACE_S";
 const DOCKER_HOST: &str = "DOCKER_HOST";
+
+/// The longest grace, in seconds.
+const LONGEST_GRACE_S: u64 = 3600;
 
 /// The variables that this plugin reads.
 pub const VARIABLES: &[Variable] = &[
@@ -28,6 +33,8 @@ pub const VARIABLES: &[Variable] = &[
         .example("/etc/remuda/certs:/certs:ro"),
     Variable::optional(IOFS_DIR, "The directory of the engine's machine that runners and functions share for their sockets.")
         .default("/tmp/remuda-iofs"),
+    Variable::optional(STOP_GRACE_S, "How many seconds a runner that is removed has to end by itself after SIGTERM, before it is removed by force.")
+        .default("30"),
     Variable::optional(DOCKER_HOST, "The engine: unix:///path or tcp://host:port.").default("unix:///var/run/docker.sock"),
 ];
 
@@ -43,6 +50,7 @@ pub(crate) struct Options {
     /// The runners' environment, but for their group.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) mounts: Vec<String>,
+    pub(crate) stop_grace: Duration,
     pub(crate) docker_host: String,
 }
 
@@ -61,6 +69,10 @@ impl Options {
         let iofs = host.required(IOFS_DIR)?;
         if !iofs.starts_with('/') || iofs.contains(':') {
             return Err(host.misconfigured(IOFS_DIR, "it must be an absolute path without a colon"));
+        }
+        let stop_grace_s: u64 = host.parsed(STOP_GRACE_S, "a number of seconds up to 3600, such as 30")?;
+        if stop_grace_s > LONGEST_GRACE_S {
+            return Err(host.misconfigured(STOP_GRACE_S, "it must be a number of seconds up to 3600"));
         }
         let docker_host = host.required(DOCKER_HOST)?;
         if !["unix://", "tcp://", "http://"].iter().any(|scheme| docker_host.starts_with(scheme)) {
@@ -84,6 +96,7 @@ impl Options {
             port,
             environment,
             mounts,
+            stop_grace: Duration::from_secs(stop_grace_s),
             docker_host: docker_host.to_owned(),
         })
     }
@@ -138,6 +151,7 @@ mod tests {
     fn with_an_image_alone_the_rest_has_defaults() {
         let options = read(&[(IMAGE, "runner:1")]).unwrap();
         assert_eq!((options.pool.as_str(), options.max, options.port), ("default", 10, 9190));
+        assert_eq!(options.stop_grace, Duration::from_secs(30));
         assert_eq!(
             options.mounts,
             ["/var/run/docker.sock:/var/run/docker.sock", "/tmp/remuda-iofs:/tmp/remuda-iofs"]
@@ -185,6 +199,8 @@ mod tests {
             (MEMORY_MB, "18446744073709551615", "above 256"),
             (MAX, "-1", "DOCKER_POOL_MAX=-1 is wrong: it must be a number of containers"),
             (GRPC_PORT, "0", "a port from 1 to 65535"),
+            (STOP_GRACE_S, "-1", "a number of seconds up to 3600"),
+            (STOP_GRACE_S, "3601", "a number of seconds up to 3600"),
             (ENV, "A", "'A' is not NAME=value"),
             (ENV, "=x", "'=x' is not NAME=value"),
             (MOUNTS, "certs:/certs", "'certs:/certs' is not /host/path:/container/path"),

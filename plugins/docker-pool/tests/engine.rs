@@ -5,8 +5,9 @@ use docker_pool::{DockerPool, VARIABLES};
 use remuda_plugin_api::{ControlPlane, Host, Runner, check_address};
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 fn docker(arguments: &[&str]) -> String {
@@ -16,10 +17,33 @@ fn docker(arguments: &[&str]) -> String {
     text
 }
 
-/// An image that sleeps, and everything of its pool, removed at the end.
+/// A runner that only waits. It notes each SIGTERM with one letter in /out/terms, and ends upon it when ENDS is set.
+const RUNNER: &str = r#"
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void note(const char *file, int count) {
+    int out = open(file, O_CREAT | O_WRONLY | O_APPEND, 0644);
+    if (out >= 0 && write(out, "T", count) >= 0) close(out);
+}
+static void on_term(int signal) {
+    (void)signal;
+    note("/out/terms", 1);
+    if (getenv("ENDS")) _exit(0);
+}
+int main(void) {
+    signal(SIGTERM, on_term);
+    note("/out/ready", 0);
+    for (;;) pause();
+}
+"#;
+
+/// An image with that runner, and everything of its pool, removed at the end.
 struct Fixture {
     name: String,
-    _directory: TempDir,
+    directory: TempDir,
     iofs: String,
 }
 
@@ -28,7 +52,8 @@ impl Fixture {
         let name = format!("docker-pool-{test}-{}", std::process::id());
         let directory = tempfile::tempdir().unwrap();
         let path = |file: &str| directory.path().join(file).display().to_string();
-        fs::write(path("runner.c"), "#include <unistd.h>\nint main(void) { for (;;) pause(); }").unwrap();
+        fs::write(path("runner.c"), RUNNER).unwrap();
+        fs::create_dir(path("out")).unwrap();
         let built =
             Command::new("cc").args(["-static", "-o", &path("runner"), &path("runner.c")]).status().unwrap();
         assert!(built.success());
@@ -38,7 +63,7 @@ impl Fixture {
         )
         .unwrap();
         docker(&["build", "--quiet", "--tag", &name, &directory.path().display().to_string()]);
-        Self { name, iofs: path("iofs"), _directory: directory }
+        Self { name, iofs: path("iofs"), directory }
     }
     async fn pool(&self, more: &[(&str, &str)]) -> DockerPool {
         self.try_pool(more).await.unwrap()
@@ -49,9 +74,13 @@ impl Fixture {
             ("DOCKER_POOL_NAME", self.name.as_str()),
             ("DOCKER_POOL_MEMORY_MB", "512"),
             ("DOCKER_POOL_IOFS_DIR", self.iofs.as_str()),
+            ("DOCKER_POOL_STOP_GRACE_S", "1"),
         ];
         values.extend_from_slice(more);
         DockerPool::start(Host::for_tests(VARIABLES, &values)).await
+    }
+    fn out(&self) -> PathBuf {
+        self.directory.path().join("out")
     }
     fn containers(&self) -> Vec<String> {
         let filter = format!("label=remuda.pool={}", self.name);
@@ -132,6 +161,50 @@ async fn runners_are_started_listed_and_removed_and_nothing_else_is_touched() {
         assert_eq!(docker(&["inspect", "--format", "{{.State.Running}}", stranger]), "true");
         docker(&["rm", "--force", stranger]);
     }
+}
+
+/// A pool of one runner that is ready to be told to end; what it was told is in the fixture's directory.
+async fn one_runner(fixture: &Fixture, environment: &str, grace_s: &str) -> (DockerPool, String) {
+    let mount = format!("{}:/out", fixture.out().display());
+    let more = [
+        ("DOCKER_POOL_MOUNTS", mount.as_str()),
+        ("DOCKER_POOL_ENV", environment),
+        ("DOCKER_POOL_STOP_GRACE_S", grace_s),
+    ];
+    let pool = fixture.pool(&more).await;
+    pool.provision("blue", 1).await.unwrap();
+    let id = listed(&pool, "blue", 1).await.remove(0).id;
+    let ready = async {
+        while !fixture.out().join("ready").exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ready).await.expect("the runner never runs");
+    (pool, id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_runner_is_told_to_end_and_has_time_for_it() {
+    let fixture = Fixture::new("ends");
+    let (pool, id) = one_runner(&fixture, "ENDS=1", "3600").await;
+    pool.remove("blue", &id).await.unwrap();
+    listed(&pool, "blue", 0).await;
+    assert_eq!(fs::read_to_string(fixture.out().join("terms")).unwrap(), "T");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_that_does_not_end_is_told_once_and_then_removed_by_force() {
+    let fixture = Fixture::new("stays");
+    let (pool, id) = one_runner(&fixture, "", "5").await;
+    let begun = Instant::now();
+    for _ in 0..3 {
+        pool.remove("blue", &id).await.unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "the manager waits for no runner");
+    assert_eq!(listed(&pool, "blue", 1).await[0].id, id, "it is there until it is gone");
+    listed(&pool, "blue", 0).await;
+    assert!(begun.elapsed() >= Duration::from_secs(5));
+    assert_eq!(fs::read_to_string(fixture.out().join("terms")).unwrap(), "T");
 }
 
 #[tokio::test(flavor = "multi_thread")]

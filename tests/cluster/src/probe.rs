@@ -39,10 +39,10 @@ impl Seen {
         self.0["body_bytes"].as_u64().unwrap_or_default()
     }
 
-    /// The id of the container's process: its host name.
+    /// The engine's id of the container that answered.
     #[must_use]
     pub fn container(&self) -> &str {
-        self.0["hostname"].as_str().unwrap_or_default()
+        self.0["container"].as_str().unwrap_or_default()
     }
 
     /// How many calls this container has had, this one included.

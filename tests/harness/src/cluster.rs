@@ -99,6 +99,21 @@ impl Cluster {
         docker::containers(&self.label).await
     }
 
+    /// The containers that one runner, or the full node, has started.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    ///
+    /// # Panics
+    /// When there is no node of that name.
+    pub async fn containers_of(&self, runner: &str) -> Result<Vec<String>, Error> {
+        let node = self.nodes.iter().find(|node| node.name() == runner);
+        let tag = node.and_then(|node| node.variable("FN_CONTAINER_LABEL_TAG"));
+        let tag =
+            tag.unwrap_or_else(|| panic!("there is no runner {runner:?} with a tag for its containers"));
+        docker::containers(&format!("{OWNER_LABEL}={tag}")).await
+    }
+
     /// The name of the runner that started a container, by the container's id or name.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ pub async fn build(more: &[&str]) -> Result<Daemons, Error> {
     // A test runner's own variables must not reach rustc's fingerprints.
     command.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_PKG_NAME").env_remove("RUSTFLAGS");
     let child = command.spawn().map_err(|source| Error::Spawn { program: cargo, source })?;
-    let what = "`cargo build --workspace`";
+    let what = "cargo build --workspace";
     let ended = tokio::time::timeout(BUILD_WITHIN, child.wait_with_output())
         .await
         .map_err(|_late| Error::Deadline { what: what.to_owned(), within: BUILD_WITHIN })?

@@ -267,5 +267,6 @@ pub async fn import(directory: &Path, changes: &[&str], name: &str) -> Result<()
 }
 
 fn address() -> String {
-    std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
+    let given = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+    given.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned())
 }

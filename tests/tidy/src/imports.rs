@@ -104,11 +104,12 @@ fn is_outside(folder: &str) -> bool {
     folder.starts_with("tests/") || folder.starts_with("plugins/") || folder == "xtask"
 }
 
-/// A sentence for each heavy crate that is let in by another door than its own.
+/// A sentence for each heavy crate that is let in by another door than its own. Plugins that are wrong on purpose
+/// may reach for what no plugin should.
 #[must_use]
 pub fn forbidden_doors(packages: &[Package]) -> Vec<String> {
     let mut found = Vec::new();
-    for package in packages {
+    for package in packages.iter().filter(|package| !package.folder.starts_with("tests/plugins/")) {
         for (heavy, doors) in DOORS {
             for used in heavy.iter().filter(|name| package.uses.contains(**name)) {
                 if !doors.contains(&package.name.as_str()) {

@@ -15,8 +15,8 @@ pub struct Offer {
     pub taken: Taken,
 }
 
-/// A signal that the call is the executor's own now: it will not be offered to another one, so bytes kept for a
-/// replay may go.
+/// A signal that the call is the executor's own now: a caller that holds back the rest of its body lets it flow on. Only a
+/// `Busy` or `NeverArrived` after it may still move the call on, if its bytes are still there.
 #[derive(Clone, Default)]
 pub struct Taken(Option<Arc<dyn Fn() + Send + Sync>>);
 

@@ -20,8 +20,10 @@ pub(super) const LABEL_INSTANCE: &str = "fn-agent-instance";
 const SOCKET_DIRECTORY: &str = "/tmp/iofs";
 const LISTENER: &str = "FN_LISTENER=unix:/tmp/iofs/lsnr.sock";
 const FORMAT: &str = "FN_FORMAT=http-stream";
-/// Who a function runs as when its image does not name a user, or names root.
+/// Who a function runs as whose image does not give a user's number, or gives root's.
 const PLAIN_USER: &str = "1000:1000";
+/// The largest number of a user or group that the engine takes.
+const LARGEST_ID: u32 = i32::MAX as u32;
 /// The least that the engine takes.
 const LEAST_MEMORY_BYTES: u64 = 6 * 1024 * 1024;
 /// Microseconds over which a CPU quota is counted; at 100 000, a thousandth of a core is 100.
@@ -96,11 +98,23 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// `None` leaves the image's own user.
+/// Who the container runs as; `None` leaves the image's own user. A name is not kept, because the image's own
+/// `/etc/passwd` says which number it is, and that may be 0.
 fn user(unprivileged: bool, own: &str) -> Option<String> {
-    let name = own.split(':').next().unwrap_or_default();
-    let root = name.is_empty() || name == "root" || name.bytes().all(|byte| byte == b'0');
-    (unprivileged && root).then(|| PLAIN_USER.to_owned())
+    if !unprivileged {
+        return None;
+    }
+    // Without a group, the engine would look for one in the image, or take 0.
+    let (uid, gid) = own.split_once(':').unwrap_or((own, own));
+    let numbers = plain_id(uid).zip(plain_id(gid));
+    Some(numbers.map_or_else(|| PLAIN_USER.to_owned(), |(uid, gid)| format!("{uid}:{gid}")))
+}
+
+/// A number of a user or group that is not root's, as every reader of it understands it: digits and nothing else.
+fn plain_id(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let id = text.parse().ok().filter(|_| digits)?;
+    (1..=LARGEST_ID).contains(&id).then_some(id)
 }
 
 fn environment(target: &Target) -> Vec<String> {
@@ -163,6 +177,7 @@ fn log_config(target: &Target) -> HostConfigLogConfig {
 mod tests {
     use super::super::Ownership;
     use super::*;
+    use proptest::prelude::*;
     use remuda_core::{AppId, FnId, GroupId, MemoryMb};
     use std::time::Duration;
 
@@ -225,14 +240,39 @@ mod tests {
     }
 
     #[test]
-    fn an_image_keeps_its_own_user_unless_that_is_root() {
-        for root in ["", "root", "0", "0:0", "root:root", ":7", "000"] {
-            assert_eq!(user(true, root).as_deref(), Some(PLAIN_USER), "{root}");
+    fn an_image_keeps_a_user_that_is_a_number_and_not_root() {
+        for (own, kept) in [("1234", "1234:1234"), ("1234:5", "1234:5"), ("010", "10:10")] {
+            assert_eq!(user(true, own).as_deref(), Some(kept), "{own}");
         }
-        for own in ["app", "1234", "1234:0", "10"] {
-            assert_eq!(user(true, own), None, "{own}");
+    }
+
+    #[test]
+    fn a_user_who_is_or_may_be_root_is_replaced() {
+        let root = ["", "root", "0", "0:0", "root:root", ":7", "000", "+0", "-0", "0:5", "00:5"];
+        let perhaps = ["app", "app:app", "1234:0", "1234:", "1234:app", "+5", "-5", " 5", "5 ", "0x5", "٣"];
+        let out_of_range = ["4294967296", "2147483648", "5:99999999999", "1:2:3"];
+        for own in [&root[..], &perhaps, &out_of_range].concat() {
+            assert_eq!(user(true, own).as_deref(), Some(PLAIN_USER), "{own}");
         }
-        assert_eq!(user(false, "root"), None);
+    }
+
+    #[test]
+    fn a_privileged_container_keeps_any_user() {
+        for own in ["", "root", "app", "5"] {
+            assert_eq!(user(false, own), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_an_image_says_it_runs_as_two_numbers_that_are_not_zero(own in "[-+0-9:a ]{0,12}") {
+            let user = user(true, &own).unwrap();
+            let (uid, gid) = user.split_once(':').unwrap();
+            for id in [uid, gid] {
+                prop_assert!(id.bytes().all(|byte| byte.is_ascii_digit()));
+                prop_assert!((1..=2_147_483_647).contains(&id.parse::<u64>().unwrap()));
+            }
+        }
     }
 
     #[test]

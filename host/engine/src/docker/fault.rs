@@ -48,7 +48,8 @@ pub(super) fn create_failed(image: &str, why: Error) -> Fault {
 pub(super) fn start_failed(why: Error) -> Fault {
     let said = why.engine_message().unwrap_or_default();
     if said.contains("logging driver") {
-        return Fault::user(Kind::Internal, "Syslog Unavailable").caused_by(why);
+        // Fn's answer. `Internal` has the same status, but its text is kept from callers.
+        return Fault::user(Kind::Foreign(500), "Syslog Unavailable").caused_by(why);
     }
     // What the image asks to be run does not exist or is no program.
     if matches!(why.status(), Some(400 | 404)) || said.contains("exec:") {
@@ -97,6 +98,7 @@ mod tests {
         assert_eq!(create_failed("a", mount).blame, Blame::Service);
         assert_eq!(start_failed(refusal(400, "exec: \"x\": not found")).kind, Kind::InitFailed);
         let syslog = start_failed(refusal(500, "failed to initialize logging driver: dial tcp"));
-        assert_eq!((syslog.message.as_ref(), syslog.blame), ("Syslog Unavailable", Blame::User));
+        let expected = (Kind::Foreign(500), "Syslog Unavailable", Blame::User);
+        assert_eq!((syslog.kind, syslog.message.as_ref(), syslog.blame), expected);
     }
 }

@@ -14,7 +14,8 @@ pub struct Options {
     pub host: Option<String>,
     /// Networks for new containers, the least used first; empty: the engine's default network.
     pub networks: Vec<String>,
-    /// Where socket directories are made, as this process sees it. Made when it is missing.
+    /// Where socket directories are made, as this process sees it. Whoever can enter it can call the functions here:
+    /// it is made for this user alone when it is missing, and left as it is when it exists.
     pub iofs_dir: PathBuf,
     /// The same directory as the engine sees it, where that differs.
     pub iofs_docker_dir: Option<PathBuf>,
@@ -26,7 +27,9 @@ pub struct Options {
     pub limits: ResourceLimits,
     /// The root file system cannot be written to.
     pub read_only_root: bool,
-    /// No capabilities, no way to gain any, and no root user.
+    /// No capabilities, no way to gain any, and neither user nor group 0. An image's own user is kept when it is a
+    /// number (a group that it does not name is the same number); a name, whose number is the image's affair, and root
+    /// become 1000:1000.
     pub unprivileged: bool,
     /// Images that declare a volume may run (a volume is disk that nobody limits).
     pub allow_volumes: bool,

@@ -56,14 +56,13 @@ async fn bring_up(
     remains: &Remains,
     unwanted: &CancellationToken,
 ) -> Result<(Client, ExitWatch), Fault> {
-    let watch = socket::Watch::new(remains.directory()).map_err(|why| socket_directory(shared, why))?;
     run(shared, spec, image, remains, unwanted).await?;
     let exit = ExitWatch::new(shared.clone(), spec.id.clone());
     let client = Client::new(remains.directory().to_owned(), shared.options.answer_limits());
     tokio::select! {
         biased;
         () = unwanted.cancelled() => Err(Fault::cancelled()),
-        listens = tokio::time::timeout(spec.start_timeout, listening(watch, &client)) => match listens {
+        listens = tokio::time::timeout(spec.start_timeout, listening(shared, remains, &client)) => match listens {
             Ok(Ok(())) => Ok((client, exit)),
             Ok(Err(why)) => Err(Fault::user(Kind::InitFailed, fault::INIT_FAILED).caused_by(why)),
             Err(late) => Err(Fault::user(Kind::InitTimeout, fault::INIT_TIMED_OUT).caused_by(late)),
@@ -74,8 +73,8 @@ async fn bring_up(
     }
 }
 
-async fn listening(mut watch: socket::Watch, client: &Client) -> std::io::Result<()> {
-    watch.appeared().await?;
+async fn listening(shared: &Shared, remains: &Remains, client: &Client) -> std::io::Result<()> {
+    shared.lookout.appeared(remains.directory()).await?;
     client.warm_up().await
 }
 

@@ -8,6 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// A user who is root under another name.
+const PASSWD: &str = "app:x:0:0::/:/function\n";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The image's name; it is made when the engine does not have it. Its tag says what is in it, so that an old one is
@@ -39,17 +41,19 @@ fn build() -> PathBuf {
 async fn import(docker: &Docker, change: &str, binary: &Path) -> String {
     let bytes = fs::read(binary).unwrap();
     let mut hash = DefaultHasher::new();
-    (change, &bytes).hash(&mut hash);
+    (change, &bytes, PASSWD).hash(&mut hash);
     let tag = format!("{:016x}", hash.finish());
     let name = format!("remuda-test-probe:{tag}");
     if docker.inspect_image(&name).await.is_ok() {
         return name;
     }
     let mut archive = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
-    header.set_size(bytes.len() as u64);
-    header.set_mode(0o755);
-    archive.append_data(&mut header, "function", bytes.as_slice()).unwrap();
+    for (path, content) in [("function", bytes.as_slice()), ("etc/passwd", PASSWD.as_bytes())] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        archive.append_data(&mut header, path, content).unwrap();
+    }
     let archive = archive.into_inner().unwrap();
     let changes = ["ENTRYPOINT [\"/function\"]".to_owned(), change.to_owned()];
     let options = CreateImageOptions {

@@ -2,9 +2,14 @@
 
 use crate::image;
 use crate::stage::{Stage, report};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use remuda_core::port::{Engine, InstanceSpec};
 use remuda_core::{Blame, Kind};
 use remuda_engine::docker::Ownership;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 const INIT_FAILED: &str =
@@ -69,12 +74,13 @@ async fn an_image_with_a_volume_is_refused_unless_the_operator_allows_it() {
 }
 
 #[tokio::test]
-async fn an_images_own_user_is_kept_unless_it_is_root() {
+async fn an_image_chooses_its_user_by_number_and_never_root() {
     let stage = Stage::new().await;
-    for (own, uid) in [("USER 4321", 4321), ("USER 0", 1000)] {
-        let image = image::probe_with(&stage.api, own).await;
+    // The image's own passwd says that `app` is 0.
+    for (own, uid) in [("4321", 4321), ("0", 1000), ("app", 1000), ("+0", 1000), ("0:5", 1000)] {
+        let image = image::probe_with(&stage.api, &format!("USER {own}")).await;
         let instance = stage.engine.start(stage.spec(&image, &[])).await.unwrap();
-        assert_eq!(report(&instance).await["uid"], uid);
+        assert_eq!(report(&instance).await["uid"], uid, "{own}");
         instance.remove().await;
     }
     stage.nothing_is_left().await;
@@ -115,6 +121,41 @@ async fn many_starts_and_removals_at_once_take_turns() {
     assert_eq!(stage.containers().await.len(), 8);
     futures_util::future::join_all(instances.iter().map(|instance| instance.remove())).await;
     assert_eq!((stage.containers().await, stage.directories()), (Vec::new(), 0));
+}
+
+/// A user of the machine has 128 of them, for all its processes.
+fn inotify_instances() -> usize {
+    let files = std::fs::read_dir("/proc/self/fd").unwrap();
+    let targets = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+    targets.filter(|target| target.ends_with("anon_inode:inotify")).count()
+}
+
+#[tokio::test]
+async fn starts_that_wait_for_their_turn_take_no_inotify_instances() {
+    let stage = Stage::with(|options| options.max_concurrent_starts = 1).await;
+    let mut starts: FuturesUnordered<_> = (0..8).map(|_| stage.started()).collect();
+    let first = starts.next().await.unwrap();
+    // One a stage; where tests share a process, a few of them run at the same time.
+    let taken = inotify_instances();
+    assert!(taken < 5, "{taken} instances while {} starts wait", starts.len());
+    drop((starts, first));
+    stage.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_socket_directory_that_we_make_is_closed_to_others_and_one_that_exists_is_left_alone() {
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let stage = Stage::new().await;
+    std::fs::set_permissions(stage.iofs.path(), Permissions::from_mode(0o755)).unwrap();
+    let within = stage.iofs.path().to_owned();
+    let inner = Stage::with(|options| options.iofs_dir = within.join("a/b")).await;
+    assert_eq!(
+        [&within, &within.join("a"), &within.join("a/b")].map(|path| mode(path)),
+        [0o755, 0o700, 0o700]
+    );
+    // The engine sees through it.
+    assert_eq!(report(&inner.started().await).await["calls"], 1);
+    inner.nothing_is_left().await;
 }
 
 #[tokio::test]

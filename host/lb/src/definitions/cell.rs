@@ -2,7 +2,7 @@
 
 use super::DefinitionsOptions;
 use crate::clock::Clock;
-use crate::machine::freshness::{Use, decide, source_is_away};
+use crate::machine::freshness::{Says, Use, decide, says};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use papaya::Equivalent;
@@ -43,7 +43,9 @@ impl Source {
 
     fn went_away(&self, fault: &Fault) {
         let probe_at = self.clock.now().after(self.options.probe_interval).as_ms();
-        if self.away.swap(probe_at, Ordering::Relaxed) == 0 {
+        // A probe that is due stays due, whatever other questions come to: else those who ask for unknown things would
+        // put it off for ever.
+        if self.away.compare_exchange(0, probe_at, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let error = fault.chain();
             tracing::warn!(error, "definitions cannot be had, known ones are served as they are");
         }
@@ -124,7 +126,7 @@ where
             Use::Refresh => {
                 let flight = self.join(owned(), fetch);
                 match tokio::time::timeout(self.source.options.refresh_timeout, flight).await {
-                    Ok(Err(fault)) if source_is_away(fault.kind) => Ok(value),
+                    Ok(Err(fault)) if says(fault.kind) != Says::NoSuchThing => Ok(value),
                     Ok(answer) => answer,
                     Err(_) => {
                         self.source.went_away(&too_slow());
@@ -180,11 +182,14 @@ where
                     Entry { value: Arc::clone(value), fetched: asked, used: AtomicU64::new(asked.as_ms()) };
                 self.known.pin().insert(key.clone(), entry);
             }
-            Err(fault) if source_is_away(fault.kind) => self.source.went_away(fault),
-            Err(_) => {
-                self.source.answered();
-                self.known.pin().remove(key);
-            }
+            Err(fault) => match says(fault.kind) {
+                Says::SourceIsAway => self.source.went_away(fault),
+                Says::Nothing => {}
+                Says::NoSuchThing => {
+                    self.source.answered();
+                    self.known.pin().remove(key);
+                }
+            },
         }
     }
 

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 enum Mood {
     Answers,
     Fails(Kind),
+    /// Fails for the thing called "odd" alone.
+    FailsForOdd(Kind),
     Hangs,
     HasNothing,
     /// Answers when a permit of the gate is there.
@@ -23,11 +25,18 @@ struct FakeSource {
 }
 
 impl FakeSource {
+    async fn answer_about<T>(&self, id: &str, thing: impl FnOnce(String) -> T) -> Result<Arc<T>, Fault> {
+        let mood = *self.mood.lock().unwrap();
+        match mood {
+            Mood::FailsForOdd(kind) if id == "odd" => Err(Fault::service(kind, "as the test wants it")),
+            _ => self.answer(thing).await,
+        }
+    }
     async fn answer<T>(&self, thing: impl FnOnce(String) -> T) -> Result<Arc<T>, Fault> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mood = *self.mood.lock().unwrap();
         match mood {
-            Mood::Answers => {}
+            Mood::Answers | Mood::FailsForOdd(_) => {}
             Mood::Waits => self.gate.acquire().await.unwrap().forget(),
             Mood::Fails(kind) => return Err(Fault::service(kind, "as the test wants it")),
             Mood::Hangs => std::future::pending().await,
@@ -84,7 +93,7 @@ impl Definitions for FakeSource {
         self.answer(|_| app("by name", name)).await
     }
     async fn function(&self, id: &FnId) -> Result<Arc<Function>, Fault> {
-        self.answer(|image| function(id, image)).await
+        self.answer_about(id.as_str(), |image| function(id, image)).await
     }
     async fn trigger_by_source(&self, app: &AppId, source: &str) -> Result<Arc<Trigger>, Fault> {
         let at = Timestamp::from_unix_ms(0);
@@ -227,6 +236,30 @@ async fn while_the_source_is_away_known_things_are_served_at_once_and_it_is_aske
         assert!(!cache.source_is_away());
         assert_eq!(f, format!("image{}", before + 1), "it is fresh again");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_the_source_refuses_or_breaks_on_does_not_make_it_count_as_away() {
+    for kind in [Kind::Foreign(414), Kind::Foreign(429), Kind::Internal] {
+        let (source, cache) = cached(DefinitionsOptions::default());
+        source.is(Mood::FailsForOdd(kind));
+        assert_eq!(image(&cache, "odd").await, Err(kind));
+        assert!(!cache.source_is_away(), "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_that_keep_failing_do_not_put_off_the_look_whether_the_source_is_back() {
+    let (source, cache) = cached(DefinitionsOptions::default());
+    image(&cache, "f").await.unwrap();
+    source.is(Mood::FailsForOdd(Kind::Unavailable));
+    pass(5).await;
+    for _ in 0..20 {
+        assert_eq!(image(&cache, "odd").await, Err(Kind::Unavailable));
+        image(&cache, "f").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(image(&cache, "f").await.unwrap(), "image2", "its update is in force");
 }
 
 #[tokio::test(start_paused = true)]

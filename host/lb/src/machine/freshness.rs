@@ -26,17 +26,29 @@ pub(crate) fn decide(now: Moment, fetched: Moment, age: Duration, away: Option<M
     }
 }
 
-/// True for a failure that says nothing about the thing asked for: the source, or what it needs, is away or broken.
-pub(crate) fn source_is_away(kind: Kind) -> bool {
+/// What a failed question says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// The source does not answer anybody: what is known of anything serves.
+    SourceIsAway,
+    /// Nothing, neither about the source nor about the thing asked for: what is known of the thing serves.
+    Nothing,
+    /// There is no such thing, or none for us.
+    NoSuchThing,
+}
+
+/// What a failure of this kind says. One odd question must not make the source count as away for all others.
+pub(crate) fn says(kind: Kind) -> Says {
     match kind {
-        Kind::Unavailable
-        | Kind::Internal
+        Kind::Unavailable | Kind::Foreign(500..) => Says::SourceIsAway,
+        Kind::Internal
         | Kind::Busy
         | Kind::Timeout
         | Kind::Cancelled
-        | Kind::RunnerLost => true,
-        Kind::Foreign(status) => status >= 500 || status == 429,
-        Kind::Invalid
+        | Kind::RunnerLost
+        | Kind::Foreign(429) => Says::Nothing,
+        Kind::Foreign(_)
+        | Kind::Invalid
         | Kind::NotFound
         | Kind::Conflict
         | Kind::TooLarge
@@ -47,7 +59,7 @@ pub(crate) fn source_is_away(kind: Kind) -> bool {
         | Kind::DetachRefused
         | Kind::InitFailed
         | Kind::InitTimeout
-        | Kind::FunctionFailed => false,
+        | Kind::FunctionFailed => Says::NoSuchThing,
     }
 }
 
@@ -72,10 +84,16 @@ mod tests {
     }
 
     #[test]
-    fn only_failures_of_the_source_keep_an_old_entry_alive() {
-        assert!(source_is_away(Kind::Unavailable));
-        assert!(source_is_away(Kind::Foreign(502)));
-        assert!(!source_is_away(Kind::NotFound));
-        assert!(!source_is_away(Kind::Foreign(403)));
+    fn only_the_sources_own_absence_counts_for_all_and_only_its_word_ends_a_definition() {
+        for (kind, expected) in [
+            (Kind::Unavailable, Says::SourceIsAway),
+            (Kind::Foreign(502), Says::SourceIsAway),
+            (Kind::Internal, Says::Nothing),
+            (Kind::Foreign(429), Says::Nothing),
+            (Kind::NotFound, Says::NoSuchThing),
+            (Kind::Foreign(403), Says::NoSuchThing),
+        ] {
+            assert_eq!(says(kind), expected, "{kind:?}");
+        }
     }
 }

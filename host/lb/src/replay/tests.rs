@@ -124,15 +124,15 @@ impl<F: Future> Spawned<F> {
 }
 
 #[test]
-fn once_taken_nothing_is_kept_and_what_was_kept_goes() {
+fn once_released_nothing_is_kept_and_what_was_kept_goes() {
     let replay = Replay::new(pieces(&["a", "b", "c", "d"]), 100);
     let (mut first, _) = replay.attempt().unwrap();
     while !matches!(next(&mut first), Some(Some(Ok(text))) if text == "c") {}
-    let (mut body, taken) = replay.attempt().unwrap();
+    let (mut body, _) = replay.attempt().unwrap();
     let kept = || replay.0.as_ref().unwrap().state().kept.iter().filter(|piece| !piece.is_empty()).count();
     assert_eq!(next(&mut body), piece("a"));
     assert_eq!(kept(), 3);
-    taken.signal();
+    replay.release();
     assert_eq!(kept(), 2, "what this attempt has read is gone at once");
     assert_eq!(next(&mut body), piece("b"));
     assert_eq!(next(&mut body), piece("c"));
@@ -141,6 +141,34 @@ fn once_taken_nothing_is_kept_and_what_was_kept_goes() {
     assert_eq!(kept(), 0);
     assert_eq!(next(&mut body), Some(None));
     assert!(replay.attempt().is_none(), "the call cannot move on any more");
+}
+
+#[test]
+fn a_body_within_the_bound_can_still_move_on_from_a_runner_that_seemed_to_have_taken_it() {
+    let replay = Replay::new(pieces(&["a", "b", "c"]), 3);
+    let (mut refuses, taken) = replay.attempt().unwrap();
+    assert_eq!(next(&mut refuses), piece("a"));
+    taken.signal();
+    assert_eq!(next(&mut refuses), piece("b"));
+    let (mut body, _) = replay.attempt().expect("all bytes are there");
+    for expected in [piece("a"), piece("b"), piece("c")] {
+        assert_eq!(next(&mut body), expected);
+    }
+    assert_eq!(next(&mut body), None, "the word of the first runner does not count for the second one");
+}
+
+#[test]
+fn past_the_bound_a_taken_body_flows_on_unkept_and_cannot_move_on() {
+    let replay = Replay::new(pieces(&["a", "b", "c"]), 2);
+    let (mut body, taken) = replay.attempt().unwrap();
+    taken.signal();
+    for expected in [piece("a"), piece("b")] {
+        assert_eq!(next(&mut body), expected);
+    }
+    assert!(!replay.0.as_ref().unwrap().state().released);
+    assert_eq!(next(&mut body), piece("c"));
+    assert!(replay.0.as_ref().unwrap().state().kept.is_empty());
+    assert!(replay.attempt().is_none());
 }
 
 #[test]

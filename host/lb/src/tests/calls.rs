@@ -93,7 +93,9 @@ async fn nobody_with_room_until_the_deadline_means_busy() {
     assert_eq!(begun.elapsed().as_secs(), 360);
     let begun = Instant::now();
     let detached = room.lb.invoker().invoke(call("g", Mode::Detached), remuda_core::call::empty()).await;
-    assert_eq!(detached.unwrap_err().kind, Kind::Busy);
+    let fault = detached.unwrap_err();
+    assert_eq!(fault.kind, Kind::Foreign(500));
+    assert_eq!(fault.message, "Unable to service the request for the reservation period");
     assert_eq!(begun.elapsed().as_secs(), 30);
 }
 
@@ -202,14 +204,54 @@ async fn a_body_past_the_replay_bound_streams_on_once_the_call_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_runner_that_takes_a_call_and_then_refuses_it_ends_it() {
-    let room = Room::of(&["one"]);
+async fn a_runner_that_refuses_a_small_call_after_it_was_presumed_taken_moves_it_on() {
+    for says in [Outcome::Busy, Outcome::NeverArrived(Fault::service(Kind::Unavailable, "no route"))] {
+        let says = std::sync::Mutex::new(Some(says));
+        let room = Room::of(&["one", "two"]);
+        room.fleet.runner("one").set(move |mut offer: Offer| {
+            let says = says.lock().unwrap().take().unwrap();
+            async move {
+                offer.taken.signal();
+                offer.body.frame().await.unwrap().unwrap();
+                Ok(says)
+            }
+        });
+        for _ in 0..2 {
+            let answer = room.call_with("g", body_of(vec![Ok("a"), Ok("b")])).await.unwrap();
+            assert_eq!(text(answer).await, "ab");
+        }
+        assert_eq!(room.fleet.runner("one").offers(), 1);
+        assert_eq!(room.fleet.runner("two").offers(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_takes_a_call_and_refuses_it_when_bytes_are_gone_ends_it() {
+    let room = Room::with(Options { replay_limit: 1, ..Options::default() });
+    room.membership.lists("g", &["one"]);
     room.fleet.runner("one").set(async |offer: Offer| {
         offer.taken.signal();
+        drop(offer.body.collect().await);
         Ok(Outcome::Busy)
     });
-    assert_eq!(room.call("g").await.unwrap_err().kind, Kind::Busy);
+    let fault = room.call_with("g", body_of(vec![Ok("a"), Ok("b"), Ok("c")])).await.unwrap_err();
+    assert_eq!(fault.kind, Kind::Busy);
     assert_eq!(room.fleet.runner("one").offers(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_whose_name_is_too_long_is_refused_before_anybody_hears_of_it() {
+    let room = Room::new();
+    let longest = "g".repeat(255);
+    room.membership.lists(&longest, &["one"]);
+    room.call(&longest).await.unwrap();
+    let asked = room.membership.asked.load(std::sync::atomic::Ordering::SeqCst);
+    let fault = room.call(&"g".repeat(256)).await.unwrap_err();
+    assert_eq!((fault.kind, fault.blame), (Kind::Invalid, remuda_core::Blame::User));
+    assert_eq!(fault.message, "FN_LB_GROUP_ID is longer than 255 bytes");
+    assert_eq!(room.membership.asked.load(std::sync::atomic::Ordering::SeqCst), asked);
+    let told = room.sink.next().await;
+    assert_eq!(told, [(longest, 128)], "only the group that was called is told of");
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,6 +111,7 @@ pub(crate) enum Says {
     Members(Vec<RunnerAddress>),
     Fails(Fault),
     Nothing,
+    Late(Duration, Vec<RunnerAddress>),
 }
 
 /// A manager's memberships, as a test sets them.
@@ -141,6 +142,10 @@ impl Membership for FakeMembership {
             Some(Says::Members(members)) => Ok(members),
             Some(Says::Fails(fault)) => Err(fault),
             Some(Says::Nothing) => std::future::pending().await,
+            Some(Says::Late(delay, members)) => {
+                tokio::time::sleep(delay).await;
+                Ok(members)
+            }
             None => Ok(Vec::new()),
         }
     }

@@ -31,7 +31,7 @@ async fn members_stay_while_the_manager_is_away_and_follow_it_when_it_is_back() 
     pass(Duration::from_secs(60)).await;
     room.call("g").await.unwrap();
     room.membership.lists("g", &["two"]);
-    pass(Duration::from_secs(3)).await;
+    pass(Duration::from_secs(5)).await;
     room.call("g").await.unwrap();
     assert_eq!(room.fleet.runner("two").offers(), 1);
 }
@@ -60,6 +60,13 @@ async fn a_runner_that_left_keeps_its_client_until_its_calls_have_ended() {
     go.notify_one();
     assert_eq!(text(waiting.await.unwrap().unwrap()).await, "held");
     assert_eq!(one.clients.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_that_needs_all_of_the_wires_three_seconds_is_still_heard() {
+    let room = Room::new();
+    room.membership.says("g", Says::Late(Duration::from_secs(3), vec![address("one")]));
+    room.call("g").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

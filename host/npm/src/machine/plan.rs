@@ -193,7 +193,7 @@ mod tests {
         assert_eq!((one.reactivate, one.provision), (vec!["c".to_owned()], 0));
         let more = planned(&[(0, 4 * SIZE)], &pool, 10);
         assert_eq!((more.reactivate, more.provision), (vec!["c".to_owned(), "b".to_owned()], 1));
-        let late = planned(&[(0, 3 * SIZE)], &pool, 50);
+        let late = planned(&[(0, 3 * SIZE)], &pool, 330);
         assert_eq!((late.reactivate.len(), late.remove.len()), (2, 0), "wanted again at the last moment");
     }
 
@@ -202,13 +202,13 @@ mod tests {
         let limits = Limits::default();
         let mut pool = pool_of(&["a", "b"]);
         pool.begin(&Plan { drain: vec!["b".into()], ..Plan::default() }, at(0), &limits);
-        assert!(planned(&[(0, SIZE)], &pool, 49).is_empty());
-        let due = planned(&[(0, SIZE)], &pool, 50);
+        assert!(planned(&[(0, SIZE)], &pool, 329).is_empty());
+        let due = planned(&[(0, SIZE)], &pool, 330);
         assert_eq!(due.remove, ["b"]);
-        pool.begin(&due, at(50), &limits);
-        assert!(planned(&[(0, SIZE)], &pool, 59).is_empty());
-        assert_eq!(planned(&[(0, SIZE)], &pool, 60).remove, ["b"]);
-        let wanted = planned(&[(0, 2 * SIZE)], &pool, 55);
+        pool.begin(&due, at(330), &limits);
+        assert!(planned(&[(0, SIZE)], &pool, 339).is_empty());
+        assert_eq!(planned(&[(0, SIZE)], &pool, 340).remove, ["b"]);
+        let wanted = planned(&[(0, 2 * SIZE)], &pool, 335);
         assert_eq!(
             (wanted.reactivate.len(), wanted.provision),
             (0, 1),

@@ -51,7 +51,7 @@ proptest! {
         let (mut pool, mut history) = (Pool::default(), History::new(Moment::from_ms(0)));
         // At most 118 runners, twenty at a time, a batch on its way for at most 100 s and none waiting for another: all
         // is there, settled, drained and removed well before the last tenth.
-        let end_s = 500;
+        let end_s = 900;
         for now_s in 0..end_s {
             let now = Moment::from_ms(now_s * 1000);
             history.record(now, MemoryMb(wanted), limits.settle);

@@ -2,12 +2,14 @@
 
 use super::Greeting;
 use super::observed::{Notes, Observed};
+use super::stream::{self, Refused};
 use crate::announce::{announce, announced};
 use crate::http2;
 use crate::tls::refusal;
+use bytes::Bytes;
+use h2::client::SendRequest;
+use h2::{Ping, PingPong};
 use http::Request;
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use remuda_core::{Fault, Kind};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -16,10 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_util::task::TaskTracker;
-use tonic::body::Body;
 
 const CONNECT: Duration = Duration::from_secs(1);
 const HANDSHAKE: Duration = Duration::from_secs(2);
@@ -48,7 +49,7 @@ enum Error {
 
 /// What a fresh connection is.
 pub(super) struct Dialled {
-    pub(super) sender: SendRequest<Body>,
+    pub(super) sender: SendRequest<Bytes>,
     pub(super) notes: Arc<Notes>,
     pub(super) announced: bool,
 }
@@ -85,7 +86,7 @@ impl Dial {
         http2::prepare_socket(&socket).map_err(Error::Connect)?;
         let notes = Arc::new(Notes::default());
         let sender = match &self.tls {
-            None => self.http2(Observed::new(socket, notes.clone()), pings).await?,
+            None => self.http2(socket, &notes, pings).await?,
             Some(tls) => {
                 let name =
                     ServerName::try_from(self.host.clone()).map_err(|_| Error::Name(self.host.clone()))?;
@@ -93,7 +94,7 @@ impl Dial {
                     .await
                     .map_err(|_| Error::TlsTimeout)?
                     .map_err(|error| Error::Tls(refusal(&error)))?;
-                self.http2(Observed::new(secured, notes.clone()), pings).await?
+                self.http2(secured, &notes, pings).await?
             }
         };
         let mut fresh = Dialled { sender, notes, announced: false };
@@ -103,20 +104,27 @@ impl Dial {
         Ok(fresh)
     }
 
-    async fn http2<S>(&self, socket: S, pings: bool) -> Result<SendRequest<Body>, Error>
+    /// `pings` only towards a peer that is known to allow them: gRPC for Go takes frequent pings for an attack and
+    /// closes the connection under its calls.
+    async fn http2<S>(&self, socket: S, notes: &Arc<Notes>, pings: bool) -> Result<SendRequest<Bytes>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut builder = Builder::new(Tracked(self.tasks.clone()));
-        http2::client(&mut builder, pings);
-        let (sender, connection) = timeout(HANDSHAKE, builder.handshake(TokioIo::new(socket)))
+        let socket = Observed::new(socket, notes.clone());
+        let (sender, mut connection) = timeout(HANDSHAKE, http2::client().handshake(socket))
             .await
             .map_err(|_| Error::TlsTimeout)?
             .map_err(|error| Error::Http2(refusal(&error)))?;
+        let ping_pong = connection.ping_pong().filter(|_| pings);
+        let notes = notes.clone();
         // It ends when the last sender is dropped and the last stream has ended, or when the peer is lost, which
         // every stream of it is told: nothing is left to report here.
         self.tasks.spawn(async move {
-            let _ = connection.await;
+            tokio::select! {
+                _ = connection => {}
+                () = unanswered(ping_pong, &notes) => {}
+            }
+            notes.ended();
         });
         Ok(sender)
     }
@@ -130,14 +138,33 @@ impl Dial {
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             // An empty message.
-            .body(Body::new(http_body_util::Full::from(&[0u8; 5][..])))
+            .body(http_body_util::Full::from(&[0u8; 5][..]))
             .map_err(|error| Error::Http2(error.to_string()))?;
         announce(request.headers_mut());
-        match timeout(GREETING, fresh.sender.send_request(request)).await {
+        match timeout(GREETING, stream::send(&mut fresh.sender, request, &self.tasks)).await {
             Ok(Ok(answer)) => Ok(announced(answer.headers())),
-            Ok(Err(error)) => Err(Error::Http2(fresh.notes.error().unwrap_or_else(|| super::chain(&error)))),
-            Err(_) if fresh.notes.heard() => Ok(false),
+            Ok(Err(Refused::Unsent(_, error) | Refused::Lost(error))) => {
+                Err(Error::Http2(fresh.notes.error().unwrap_or_else(|| super::chain(&error))))
+            }
+            Err(_) if fresh.notes.heard() > 0 => Ok(false),
             Err(_) => Err(Error::Silent),
+        }
+    }
+}
+
+/// Pings the peer; resolves when it has not answered, nor sent anything else. Never without a way to ping.
+async fn unanswered(ping_pong: Option<PingPong>, notes: &Notes) {
+    let Some(mut ping_pong) = ping_pong else { return std::future::pending().await };
+    loop {
+        sleep(http2::PING_EVERY).await;
+        let heard = notes.heard();
+        let lost = match timeout(http2::PING_TIMEOUT, ping_pong.ping(Ping::opaque())).await {
+            Ok(answered) => answered.is_err(),
+            // The answer may wait behind a lot of data.
+            Err(_) => notes.heard() == heard,
+        };
+        if lost {
+            return notes.silent("it does not answer pings");
         }
     }
 }

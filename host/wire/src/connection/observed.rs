@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -16,7 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     error: OnceLock<String>,
-    heard: AtomicBool,
+    heard: AtomicU64,
+    over: AtomicBool,
 }
 
 impl Notes {
@@ -24,15 +25,27 @@ impl Notes {
     pub(crate) fn error(&self) -> Option<String> {
         self.error.get().cloned()
     }
-    /// Whether the peer has sent anything at all.
-    pub(crate) fn heard(&self) -> bool {
+    /// How often the peer has sent something.
+    pub(crate) fn heard(&self) -> u64 {
         self.heard.load(Ordering::Relaxed)
+    }
+    /// Whether the connection has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+    /// The connection has ended.
+    pub(super) fn ended(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+    /// The peer does not answer any more.
+    pub(super) fn silent(&self, reason: &str) {
+        self.error.get_or_init(|| reason.to_owned());
     }
     fn failed(&self, error: &io::Error) {
         self.error.get_or_init(|| crate::tls::refusal(error));
     }
     fn closed(&self) {
-        if !self.heard() {
+        if self.heard() == 0 {
             self.error.get_or_init(|| "it closed the connection without a word".to_owned());
         }
     }
@@ -81,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Observed<S> {
         match &read {
             Poll::Ready(Err(error)) => self.notes.failed(error),
             Poll::Ready(Ok(())) if into.filled().len() > before => {
-                self.notes.heard.store(true, Ordering::Relaxed);
+                self.notes.heard.fetch_add(1, Ordering::Relaxed);
             }
             Poll::Ready(Ok(())) => self.notes.closed(),
             Poll::Pending => {}

@@ -1,18 +1,18 @@
 //! The answer's bytes as they come from a runner, and how its streams end.
 
-use super::CancelOnDrop;
-use crate::connection::{Link, chain};
+use super::{CLEAN_END, CancelOnDrop};
+use crate::connection::{Link, Received, chain};
 use crate::fault_code::{BUSY, fault};
 use crate::framing::MessageReader;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use remuda_core::port::Outcome;
 use remuda_core::{Fault, Kind};
 use remuda_proto::runner::{RunnerMsg, runner_msg};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use tokio::time::Sleep;
 
 /// The runner went away when the call may have begun.
 pub(super) fn lost(reason: impl Into<String>) -> Fault {
@@ -67,16 +67,18 @@ impl Ending {
 
 /// An answer's body. Dropping it before its end cancels the call.
 pub(super) struct AnswerBody {
-    reader: MessageReader<Incoming>,
+    reader: MessageReader<Received>,
     exchange: CancelOnDrop,
     link: Link,
     finished: bool,
+    /// Armed when the runner has said that the call is finished and not yet ended its stream.
+    clean_end: Option<Pin<Box<Sleep>>>,
     ended: bool,
 }
 
 impl AnswerBody {
-    pub(super) fn new(reader: MessageReader<Incoming>, exchange: CancelOnDrop, link: Link) -> Self {
-        Self { reader, exchange, link, finished: false, ended: false }
+    pub(super) fn new(reader: MessageReader<Received>, exchange: CancelOnDrop, link: Link) -> Self {
+        Self { reader, exchange, link, finished: false, clean_end: None, ended: false }
     }
 
     /// The stream ended before the runner said that the call did.
@@ -88,6 +90,17 @@ impl AnswerBody {
                 lost("the runner ended the stream inside the answer")
             }
         }
+    }
+
+    /// Nothing comes for now: that is an error once it has lasted too long after the call's end.
+    fn poll_clean_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        if !self.finished {
+            return Poll::Pending;
+        }
+        let sleep = self.clean_end.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLEAN_END)));
+        ready!(sleep.as_mut().poll(cx));
+        self.ended = true;
+        Poll::Ready(Some(Err(lost("the runner finished the call and did not end its stream"))))
     }
 
     fn read_failed(&self, error: &crate::framing::Error) -> Fault {
@@ -109,7 +122,11 @@ impl Body for AnswerBody {
             return Poll::Ready(None);
         }
         loop {
-            let message = match ready!(this.reader.poll_next::<RunnerMsg>(cx)) {
+            let next = match this.reader.poll_next::<RunnerMsg>(cx) {
+                Poll::Ready(next) => next,
+                Poll::Pending => return this.poll_clean_end(cx),
+            };
+            let message = match next {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
                     this.ended = true;

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use remuda_core::port::Definitions;
-use remuda_core::{AppId, FnId, Kind};
+use remuda_core::{AppId, Blame, FnId, Kind};
 use remuda_wire::{ApiClient, ApiUrl};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -59,15 +59,18 @@ const TRIGGER: &str = r#"{"id":"t1","name":"t","app_id":"a1","fn_id":"f1","type"
 #[tokio::test]
 async fn definitions_are_asked_for_by_fns_paths() {
     let (address, asked) = node(|_, path| match path {
-        _ if path.starts_with("/v2/apps?") => (200, format!(r#"{{"items":[{APP}]}}"#)),
+        _ if path.starts_with("/v2/apps?") => {
+            (200, format!(r#"{{"items":[{}]}}"#, APP.replace("myapp", "my app&x=1")))
+        }
         _ if path.starts_with("/v2/apps/") => (200, APP.into()),
         _ if path.starts_with("/v2/fns/") => (200, FN.into()),
         _ => (200, TRIGGER.into()),
     })
     .await;
     let api = client(address);
-    let app = soon(api.app_named("my app&x=1")).await.unwrap();
-    assert_eq!(app, soon(api.app(&AppId::new("a1"))).await.unwrap());
+    let named = soon(api.app_named("my app&x=1")).await.unwrap();
+    let app = soon(api.app(&AppId::new("a1"))).await.unwrap();
+    assert_eq!((named.id.as_str(), named.name.as_str()), ("a1", "my app&x=1"));
     assert_eq!((app.name.as_str(), app.config["FN_LB_GROUP_ID"].as_str()), ("myapp", "blue"));
     let function = soon(api.function(&FnId::new("f/1"))).await.unwrap();
     assert_eq!((function.timeout_s, function.idle_timeout_s, function.memory.0), (30, 31, 128));
@@ -108,6 +111,52 @@ async fn what_is_not_there_is_not_found_with_fns_words() {
     for (fault, words) in faults {
         assert_eq!((fault.kind, fault.message.as_ref()), (Kind::NotFound, words));
     }
+}
+
+#[tokio::test]
+async fn an_app_without_a_name_is_not_found_without_asking() {
+    let (address, asked) = node(|_, _| (200, format!(r#"{{"items":[{APP}]}}"#))).await;
+    let fault = soon(client(address).app_named("")).await.unwrap_err();
+    assert_eq!((fault.kind, fault.message.as_ref()), (Kind::NotFound, "App not found"));
+    assert!(asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_api_node_that_does_not_filter_is_not_believed() {
+    let other = APP.replace("myapp", "other");
+    let (address, _) = node(move |_, _| (200, format!(r#"{{"items":[{other},{APP}]}}"#))).await;
+    let api = client(address);
+    assert_eq!(soon(api.app_named("myapp")).await.unwrap().name, "myapp");
+    assert_eq!(soon(api.app_named("absent")).await.unwrap_err().kind, Kind::NotFound);
+}
+
+#[tokio::test]
+async fn a_refusal_is_about_what_was_asked_and_not_about_the_api_node() {
+    for status in [400, 403, 414] {
+        let (address, asked) = node(move |_, _| (status, "no".into())).await;
+        let fault = soon(client(address).app(&AppId::new("a1"))).await.unwrap_err();
+        assert_eq!((fault.kind, fault.blame), (Kind::Foreign(status), Blame::User), "{}", fault.chain());
+        assert_eq!(asked.lock().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_no_request_can_ask_for_is_not_found() {
+    let (address, asked) = node(|_, _| (200, TRIGGER.into())).await;
+    let api = client(address);
+    for length in [17_000, 30_000, 100_000] {
+        let long = "é".repeat(length / 2);
+        let faults = [
+            (soon(api.app(&AppId::new(long.clone()))).await.unwrap_err(), "App not found"),
+            (soon(api.app_named(&long)).await.unwrap_err(), "App not found"),
+            (soon(api.function(&FnId::new(long.clone()))).await.unwrap_err(), "Fn not found"),
+            (soon(api.trigger_by_source(&AppId::new("a1"), &long)).await.unwrap_err(), "Trigger not found"),
+        ];
+        for (fault, words) in faults {
+            assert_eq!((fault.kind, fault.message.as_ref()), (Kind::NotFound, words));
+        }
+    }
+    assert!(asked.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

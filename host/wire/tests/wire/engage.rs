@@ -1,15 +1,13 @@
 //! Our balancer's client against our runner's server.
 
 use crate::support::{
-    Fake, answer_of, answered, by_hand, bytes_of, call, client, dropped, echo, execute, noise, offer, serve,
-    soon,
+    Fake, answer_of, answered, by_hand, bytes_of, call, client, echo, execute, noise, offer, serve, soon,
 };
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use remuda_core::call::{empty, full};
 use remuda_core::port::{Offer, Outcome, Taken};
-use remuda_core::{Answer, Blame, Call, Fault, Kind, Mode};
+use remuda_core::{Answer, Blame, Call, Fault, Kind, Mode, RunnerAddress};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
@@ -155,80 +153,13 @@ async fn a_detached_call_is_accepted() {
     assert!(bytes_of(answer.body).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_caller_that_goes_away_before_the_answer_cancels_the_call() {
-    let (guard, cancelled) = dropped();
-    let guard = Mutex::new(Some(guard));
-    let (begun, begin) = oneshot::channel();
-    let begun = Mutex::new(Some(begun));
-    let served = serve(
-        Fake::doing(move |offer| {
-            let (guard, begun) = (guard.lock().unwrap().take(), begun.lock().unwrap().take());
-            async move {
-                let _held = (guard, offer);
-                begun.unwrap().send(()).unwrap();
-                std::future::pending().await
-            }
-        }),
-        None,
-    )
-    .await;
-    let runner = client(served.address);
-    let waiting = tokio::spawn(async move { runner.execute(offer(full("x"))).await });
-    soon(begin).await.unwrap();
-    assert_eq!(served.service.active(), 1);
-    waiting.abort();
-    soon(cancelled).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_caller_that_goes_away_inside_the_answer_cancels_the_call() {
-    let (guard, cancelled) = dropped();
-    let guard = Mutex::new(Some(guard));
-    let served = serve(
-        Fake::doing(move |_| {
-            let guard = guard.lock().unwrap().take();
-            let endless = futures_util::stream::unfold(guard, |guard| async {
-                tokio::task::yield_now().await;
-                Some((Ok(http_body::Frame::data(Bytes::from_static(&[7; 1000]))), guard))
-            });
-            std::future::ready(Ok(answered(http_body_util::StreamBody::new(endless).boxed_unsync())))
-        }),
-        None,
-    )
-    .await;
-    let mut answer = answer_of(execute(&client(served.address), "x").await);
-    assert!(soon(answer.body.frame()).await.unwrap().is_ok());
-    drop(answer);
-    soon(cancelled).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_caller_whose_body_breaks_off_gets_its_own_fault_and_the_call_is_cancelled() {
-    let (guard, cancelled) = dropped();
-    let guard = Mutex::new(Some(guard));
-    let served = serve(
-        Fake::doing(move |offer| {
-            let guard = guard.lock().unwrap().take();
-            async move {
-                let _held = guard;
-                match bytes_of(offer.body).await {
-                    Ok(_) => panic!("a broken request must not look like a whole one"),
-                    Err(_) => std::future::pending().await,
-                }
-            }
-        }),
-        None,
-    )
-    .await;
-    let (sender, body) = by_hand();
-    let runner = client(served.address);
-    let waiting = tokio::spawn(async move { runner.execute(offer(body)).await });
-    sender.send(Ok("some".into())).await.unwrap();
-    sender.send(Err(Fault::user(Kind::TooLarge, "too large"))).await.unwrap();
-    let fault = soon(waiting).await.unwrap().unwrap_err();
-    assert_eq!(fault.kind, Kind::TooLarge, "{}", fault.chain());
-    soon(cancelled).await.unwrap();
+#[test]
+fn groups_that_share_a_runner_share_its_connection() {
+    let connector = remuda_wire::connector(None);
+    let connect = |address: &str| connector.connect(&RunnerAddress::parse(address).unwrap());
+    let first = connect("h1:1");
+    assert!(Arc::ptr_eq(&first, &connect("h1:1")));
+    assert!(!Arc::ptr_eq(&first, &connect("h2:1")));
 }
 
 #[tokio::test]

@@ -240,6 +240,21 @@ async fn a_foreign_runner_that_does_not_refuse_is_believed_to_have_taken_the_cal
     answer_of(soon(waiting).await.unwrap());
 }
 
+#[tokio::test]
+async fn a_runner_that_finishes_the_call_and_not_its_stream_has_broken_off() {
+    let address = foreign(|mut stream, replies| async move {
+        stream.message().await.unwrap().unwrap();
+        for message in [start(), data("all of it"), good()] {
+            replies.send(Ok(message)).await.unwrap();
+        }
+        replies.closed().await;
+    })
+    .await;
+    let answer = answer_of(execute(&client(address), "x").await);
+    let fault = bytes_of(answer.body).await.unwrap_err();
+    assert_eq!(fault.kind, Kind::RunnerLost, "{}", fault.chain());
+}
+
 /// A peer that answers every request with these headers and nothing else.
 async fn answering(headers: &'static [(&'static str, &'static str)]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,11 +2,15 @@
 
 use crate::support::{logs, soon};
 use async_trait::async_trait;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use remuda_core::port::{DemandSink, Membership};
-use remuda_core::{Fault, GroupDemand, GroupId, Kind, LbId, MemoryMb, RunnerAddress};
+use remuda_core::{Blame, Fault, GroupDemand, GroupId, Kind, LbId, MemoryMb, RunnerAddress};
 use remuda_wire::certs::{self, CertFiles};
 use remuda_wire::tls::{Identity, Paths};
 use remuda_wire::{PoolClient, PoolService, serve_grpc};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -22,6 +26,8 @@ impl Membership for Room {
         match group.as_str() {
             "blue" => Ok(["h1:9190", "h2:9191"].map(|text| RunnerAddress::parse(text).unwrap()).to_vec()),
             "unknown" => Err(Fault::service(Kind::Unavailable, "nobody knows")),
+            "impossible" => Err(Fault::invalid("no group can be called that")),
+            "gone" => Err(Fault::not_found("no such group")),
             "stuck" => std::future::pending().await,
             _ => Ok(Vec::new()),
         }
@@ -96,6 +102,87 @@ async fn a_manager_that_does_not_know_or_does_not_answer_is_a_fault_and_not_an_e
     assert_eq!(fault.kind, Kind::Unavailable, "{}", fault.chain());
     // It did not wedge the client.
     assert_eq!(soon(client.members(&GroupId::new("blue"))).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_group_that_can_never_be_is_the_callers_doing() {
+    let pair = pair();
+    let identity = identity(&pair, &pair.certificate);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client(listener.local_addr().unwrap(), &identity);
+    let _manager = manager(Arc::default(), &identity, listener).await;
+    let too_long = "g".repeat(300);
+    for (group, kind) in [("impossible", Kind::Invalid), (&too_long, Kind::Invalid), ("gone", Kind::NotFound)]
+    {
+        let fault = soon(client.members(&GroupId::new(group))).await.unwrap_err();
+        assert_eq!((fault.kind, fault.blame), (kind, Blame::User), "{}", fault.chain());
+    }
+}
+
+#[tokio::test]
+async fn a_group_without_a_usable_name_does_not_silence_the_others() {
+    let pair = pair();
+    let identity = identity(&pair, &pair.certificate);
+    let room = Arc::new(Room::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client(listener.local_addr().unwrap(), &identity);
+    let _manager = manager(room.clone(), &identity, listener).await;
+    let wanted = |group: &str| GroupDemand { group: GroupId::new(group), memory: MemoryMb(512) };
+    let demand = vec![wanted(""), wanted("blue"), wanted(&"g".repeat(300)), wanted("green")];
+    soon(client.advertise(&LbId::new("lb-1"), demand)).await.unwrap();
+    let heard = room.heard.lock().unwrap().clone();
+    assert_eq!(heard, [(LbId::new("lb-1"), vec![wanted("blue"), wanted("green")])]);
+}
+
+/// A manager that never answers the questions whose number, counted from zero, is in `unanswered`.
+async fn absent_minded(identity: &Identity, unanswered: std::ops::Range<usize>) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let room = Arc::new(Room::default());
+    let pool = PoolService::new(room.clone(), room);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (pool, nth) = (pool.clone(), asked.fetch_add(1, Ordering::Relaxed));
+        let unanswered = unanswered.contains(&nth);
+        async move { if unanswered { std::future::pending().await } else { pool.call(request).await } }
+    });
+    tokio::spawn(serve_grpc(listener, Some(identity.server_config()), service, Default::default()));
+    address
+}
+
+#[tokio::test]
+async fn one_late_answer_does_not_cost_the_connection_that_all_groups_share() {
+    let (logs, _guard) = logs();
+    let pair = pair();
+    let identity = identity(&pair, &pair.certificate);
+    let client = client(absent_minded(&identity, 1..2).await, &identity);
+    let blue = GroupId::new("blue");
+    soon(client.members(&blue)).await.unwrap();
+    let mut late = std::pin::pin!(client.members(&blue));
+    assert!(futures_util::poll!(late.as_mut()).is_pending());
+    let fault = loop {
+        tokio::select! {
+            biased;
+            answer = late.as_mut() => break answer.unwrap_err(),
+            () = tokio::time::sleep(std::time::Duration::from_millis(100)) => {
+                soon(client.members(&blue)).await.unwrap();
+            }
+        }
+    };
+    assert!(fault.chain().contains("no answer within 3 s"), "{}", fault.chain());
+    assert!(!logs.text().contains("peer cannot be reached"), "{}", logs.text());
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_comes_any_more_is_given_up() {
+    let (logs, _guard) = logs();
+    let pair = pair();
+    let identity = identity(&pair, &pair.certificate);
+    let client = client(absent_minded(&identity, 1..2).await, &identity);
+    soon(client.members(&GroupId::new("blue"))).await.unwrap();
+    soon(client.members(&GroupId::new("blue"))).await.unwrap_err();
+    assert!(logs.text().contains("no answer in time"), "{}", logs.text());
+    soon(client.members(&GroupId::new("blue"))).await.unwrap();
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use remuda_cluster_tests::{DO, Upload, deploy_with};
+use remuda_cluster_tests::{DO, LOST, Seen, Upload, deploy_with};
 use remuda_harness::{Builder, Cluster, Front, FunctionId, FunctionSettings, images, until};
 use reqwest::Method;
 
@@ -63,22 +63,30 @@ async fn an_lb_that_is_told_to_stop_finishes_its_calls_and_takes_no_new_ones() {
 
 #[tokio::test]
 async fn a_runner_that_is_told_to_stop_finishes_its_calls_and_takes_no_new_ones() {
-    let mut cluster = multitenant().allow_log("runner").start().await.unwrap();
-    let image = images::probe().await.unwrap();
+    let mut cluster = multitenant().runner("blue").allow_log(LOST).start().await.unwrap();
     let function = probe(&cluster).await;
-    // A function that does not wait long for a runner, so that its refusal comes soon.
-    let settings = FunctionSettings { timeout_seconds: 1, ..FunctionSettings::default() };
-    let group = [("FN_LB_GROUP_ID", "blue")];
-    let hasty = deploy_with(&cluster.api(), "hasty", &group, &image, &settings).await.unwrap();
     let front = cluster.front();
     let (upload, answer) = call_in_flight(&front, &function).await;
-    cluster.node("blue").terminate().await.unwrap();
-    refuses(&front, &hasty).await;
+    let (stops, stays) = match cluster.containers_of("blue").await.unwrap().len() {
+        0 => ("blue-2", "blue"),
+        _ => ("blue", "blue-2"),
+    };
+    cluster.node(stops).terminate().await.unwrap();
+    cluster.node(stops).wait_for_log("SIGTERM", REFUSES_WITHIN).await.unwrap();
+    for _ in 0..20 {
+        let seen = Seen::of(&front.invoke(&function, "").await.unwrap());
+        assert_eq!(
+            cluster.runner_of(seen.container()).await.unwrap(),
+            stays,
+            "a draining runner took a call"
+        );
+    }
     finishes(upload, answer).await;
-    assert!(cluster.node("blue").wait().await.unwrap().success());
-    assert_eq!(cluster.containers().await.unwrap(), Vec::<String>::new());
+    assert!(cluster.node(stops).wait().await.unwrap().success());
+    assert_eq!(cluster.containers_of(stops).await.unwrap(), Vec::<String>::new());
 
-    cluster.node("blue").restart().await.unwrap();
+    cluster.node(stops).restart().await.unwrap();
+    assert!(cluster.node(stays).stop().await.unwrap().success());
     assert_eq!(front.invoke(&function, "").await.unwrap().status, 200);
     cluster.shutdown().await.unwrap();
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use remuda_cluster_tests::{Seen, deploy_with, probe_in_group};
+use remuda_cluster_tests::{LOST, Seen, deploy_with, probe_in_group};
 use remuda_harness::{Builder, Cluster, Front, FunctionId, FunctionSettings, images, until};
 
 const GROUPS: [&str; 2] = ["blue", "green"];
@@ -76,7 +76,12 @@ async fn keep_calling(
 
 #[tokio::test]
 async fn under_load_and_while_runners_come_and_go_no_call_runs_on_anothers_runner() {
-    let mut cluster = two_groups().allow_log("runner").start().await.unwrap();
+    let mut cluster = two_groups()
+        .allow_log(LOST)
+        .allow_log("runner lost while the call was running")
+        .start()
+        .await
+        .unwrap();
     let births = cluster.watch_births().unwrap();
     let image = images::probe().await.unwrap();
     let settings = FunctionSettings { timeout_seconds: 10, ..FunctionSettings::default() };
@@ -100,6 +105,11 @@ async fn under_load_and_while_runners_come_and_go_no_call_runs_on_anothers_runne
     for group in GROUPS {
         more_answers(group).await;
     }
+    let failed = || {
+        let observed = observed.lock().unwrap();
+        observed.statuses.iter().filter(|(status, _)| **status != 200).map(|(_, count)| count).sum::<u64>()
+    };
+    let mut lost_before = 0;
     for round in 0..3 {
         for (gone, stays) in [("blue", "green"), ("green", "blue")] {
             if round % 2 == 0 {
@@ -110,6 +120,9 @@ async fn under_load_and_while_runners_come_and_go_no_call_runs_on_anothers_runne
             more_answers(stays).await;
             cluster.node(gone).restart().await.unwrap();
             more_answers(gone).await;
+            let lost = failed();
+            assert!(round % 2 == 0 || lost == lost_before, "a runner that was asked to stop lost calls");
+            lost_before = lost;
         }
     }
     stop.store(true, Ordering::Relaxed);
@@ -132,16 +145,17 @@ async fn under_load_and_while_runners_come_and_go_no_call_runs_on_anothers_runne
 
 #[tokio::test]
 async fn a_runner_refuses_calls_of_a_group_that_is_not_its_own_even_when_the_npm_sends_them() {
-    let mut cluster = two_groups().allow_log("group").start().await.unwrap();
+    let mut cluster = two_groups().allow_log("refused a call of another group").start().await.unwrap();
     let green = cluster.node("green").grpc();
     cluster.node("npm").set_variable("FN_RUNNER_ADDRESSES", &format!("blue={green}"));
     cluster.node("npm").restart().await.unwrap();
-    let image = images::probe().await.unwrap();
-    let settings = FunctionSettings { timeout_seconds: 2, ..FunctionSettings::default() };
-    let api = cluster.api();
-    let function = deploy_with(&api, "app", &[("FN_LB_GROUP_ID", "blue")], &image, &settings).await.unwrap();
-    let answer = cluster.front().invoke(&function, "").await.unwrap();
-    assert_eq!(answer.status, 503, "{}", answer.text());
+    let function = probe_in_group(&cluster, "blue").await.unwrap();
+    let front = cluster.front();
+    // The LB goes on looking for a runner that takes the call, for as long as its caller waits.
+    let call = tokio::spawn(async move { front.invoke(&function, "").await.map(|answer| answer.status) });
+    cluster.node("green").wait_for_log("another group", Duration::from_secs(20)).await.unwrap();
+    assert!(!call.is_finished(), "the call was answered: {:?}", call.await);
     assert_eq!(cluster.containers().await.unwrap(), Vec::<String>::new(), "no container of another group");
+    call.abort();
     cluster.shutdown().await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use remuda_cluster_tests::{Seen, deploy, probe_in_group};
+use remuda_cluster_tests::{LOST, Seen, deploy, probe_in_group};
 use remuda_harness::{Builder, Cluster, Front, FunctionId, images, until};
 use reqwest::Method;
 use serde_json::json;
@@ -26,7 +26,7 @@ async fn all_calls_succeed_for(front: &Front, function: &FunctionId, time: Durat
 
 #[tokio::test]
 async fn calls_go_on_without_the_npm_and_new_groups_work_when_it_is_back() {
-    let mut cluster = two_groups().allow_log("npm").allow_log("node pool").start().await.unwrap();
+    let mut cluster = two_groups().allow_log(LOST).start().await.unwrap();
     let front = cluster.front();
     let blue = probe_in_group(&cluster, "blue").await.unwrap();
     assert_eq!(front.invoke(&blue, "").await.unwrap().status, 200);
@@ -45,7 +45,7 @@ async fn calls_go_on_without_the_npm_and_new_groups_work_when_it_is_back() {
 
 #[tokio::test]
 async fn known_functions_are_called_without_the_api_node_and_changes_are_seen_when_it_is_back() {
-    let mut cluster = two_groups().allow_log("api").allow_log("API").start().await.unwrap();
+    let mut cluster = two_groups().allow_log(LOST).start().await.unwrap();
     let front = cluster.front();
     let image = images::probe().await.unwrap();
     let api = cluster.api();
@@ -88,7 +88,7 @@ async fn an_lb_that_comes_back_finds_its_way_again() {
 
 #[tokio::test]
 async fn a_killed_runners_containers_are_removed_when_it_comes_back() {
-    let mut cluster = two_groups().allow_log("runner").start().await.unwrap();
+    let mut cluster = two_groups().allow_log(LOST).start().await.unwrap();
     let blue = probe_in_group(&cluster, "blue").await.unwrap();
     let first = Seen::of(&cluster.front().invoke(&blue, "").await.unwrap());
     cluster.node("blue").kill().await.unwrap();

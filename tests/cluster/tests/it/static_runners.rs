@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use remuda_cluster_tests::{DO, Seen, deploy};
+use remuda_cluster_tests::{DO, LOST, Seen, deploy};
 use remuda_harness::{Builder, Cluster, FunctionId, images};
 
 /// A pure runner without certificates warns loudly, and is meant to.
@@ -38,7 +38,7 @@ async fn an_lb_with_static_runners_calls_functions_in_clear() {
 
 #[tokio::test]
 async fn calls_go_on_when_one_of_two_runners_is_lost_and_use_it_again_when_it_is_back() {
-    let mut cluster = two_static_runners().allow_log("runner").start().await.unwrap();
+    let mut cluster = two_static_runners().allow_log(LOST).start().await.unwrap();
     let image = images::probe().await.unwrap();
     let function = deploy(&cluster.api(), "app", &[], &image).await.unwrap();
     let front = cluster.front();

@@ -47,8 +47,8 @@ impl Digest {
     }
 }
 
-/// The report: `call_id method path headers env body_bytes body_fnv1a body pid uid hostname calls`. Repeated headers
-/// are joined by a comma; `body` is null unless it is short and text; `calls` counts this process's calls from 1.
+/// The report: `call_id method path headers env body_bytes body_fnv1a body pid uid hostname container calls`.
+/// Repeated headers are joined by a comma; `container` is the engine's id of it, empty outside of one; `body` is null unless it is short and text; `calls` counts this process's calls from 1.
 pub(crate) fn report(head: &Head, body: &Digest, calls: u64) -> String {
     let mut headers: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in &head.headers {
@@ -78,6 +78,8 @@ pub(crate) fn report(head: &Head, body: &Digest, calls: u64) -> String {
     object(&mut json, env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     json.push_str(",\"hostname\":");
     quote(&mut json, hostname.trim());
+    json.push_str(",\"container\":");
+    quote(&mut json, container_in(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()));
     json.push_str(",\"body\":");
     match body.text() {
         Some(text) => quote(&mut json, text),
@@ -92,6 +94,17 @@ pub(crate) fn report(head: &Head, body: &Digest, calls: u64) -> String {
         std::process::id()
     );
     json
+}
+
+/// Docker mounts a container's own `hostname` file from a directory that is called after the container; the host
+/// name inside tells nothing, because the platform sets it.
+fn container_in(mounts: &str) -> &str {
+    let after = mounts.split("/containers/").skip(1);
+    let names = after.filter_map(|rest| rest.split_once('/').map(|(name, _)| name));
+    names
+        .into_iter()
+        .find(|name| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .unwrap_or("")
 }
 
 fn object<'a>(json: &mut String, entries: impl Iterator<Item = (&'a str, &'a str)>) {
@@ -132,6 +145,16 @@ mod tests {
         let mut json = String::new();
         quote(&mut json, "a\"b\\c\n\u{1}é");
         assert_eq!(json, "\"a\\\"b\\\\c\\u000a\\u0001é\"");
+    }
+
+    #[test]
+    fn the_container_is_read_from_where_its_files_are_mounted_from() {
+        let id = "91be2a5b22d7".repeat(5) + "0123";
+        let mounts = format!(
+            "22 21 0:5 / /x rw\n30 2 254:0 /var/lib/docker/containers/{id}/hostname /etc/hostname rw"
+        );
+        assert_eq!(container_in(&mounts), id);
+        assert_eq!(container_in("22 21 0:5 /containers/x/y /x rw"), "");
     }
 
     #[test]
