@@ -64,12 +64,13 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     let build = async { Ok(daemons::build(&["--release"]).await?) };
     let built = steps.run("build", "with --release", build).await?;
     let image = steps.run("function image", "", async { Ok(images::probe().await?) }).await?;
+    let machine = machine::describe().await;
     let cluster = steps.run("start", "API, LB, NPM, runner; mutual TLS", start(built)).await?;
     let measured = measure(&options, &cluster, &image, &mut steps).await;
     let stopped = steps.run("stop", "", async { Ok(cluster.stop().await?) }).await;
     let (hot, cold) = measured?;
     stopped?;
-    let page = page::render(&machine::describe().await, &options, &hot, &cold);
+    let page = page::render(&machine, &options, &hot, &cold);
     if options.print {
         println!("{page}");
         return Ok(());

@@ -47,6 +47,8 @@ pub(crate) fn fault(finished: &CallFinished) -> Fault {
         504 if text.starts_with("Container initialization timed out") => Kind::InitTimeout,
         504 => Kind::Timeout,
         503 => Kind::Busy,
+        // Ours says no more than that we failed; a failure that is the user's doing keeps its text.
+        500 if finished.error_user => Kind::Foreign(500),
         500 => Kind::Internal,
         // 0 is a runner that could not read the call; what is no HTTP status is as good as none.
         other => match u16::try_from(other) {

@@ -16,7 +16,7 @@ pub(crate) async fn describe() -> Vec<(&'static str, String)> {
         ("cores", cores.to_string()),
         ("memory", asked("awk '/MemTotal/ {printf \"%.1f GiB\", $2 / 1048576}' /proc/meminfo").await),
         ("system", asked(". /etc/os-release; echo \"$PRETTY_NAME, Linux $(uname -r)\"").await),
-        ("load average", asked("cut -d ' ' -f 1-3 /proc/loadavg").await),
+        ("load average before", asked("cut -d ' ' -f 1-3 /proc/loadavg").await),
         ("Rust", asked("rustc --version").await),
         ("Docker Engine", docker::version().await.unwrap_or_else(unknown)),
         ("nginx", asked("PATH=$PATH:/usr/sbin nginx -v 2>&1 | sed 's/.*nginx\\///'").await),
