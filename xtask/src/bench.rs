@@ -65,8 +65,8 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     let built = steps.run("build", "with --release", build).await?;
     let image = steps.run("function image", "", async { Ok(images::probe().await?) }).await?;
     let machine = machine::describe().await;
-    let cluster = steps.run("start", "API, LB, NPM, runner; mutual TLS", start(built)).await?;
-    let measured = measure(&options, &cluster, &image, &mut steps).await;
+    let cluster = steps.run("start", "API, LB, NPM, runner; mutual TLS", start(built.clone())).await?;
+    let measured = measure(&options, &cluster, &built, &image, &mut steps).await;
     let stopped = steps.run("stop", "", async { Ok(cluster.stop().await?) }).await;
     let (hot, cold) = measured?;
     stopped?;
@@ -91,6 +91,7 @@ async fn start(built: daemons::Daemons) -> Result<Cluster, Failure> {
 async fn measure(
     options: &Options,
     cluster: &Cluster,
+    built: &daemons::Daemons,
     image: &str,
     steps: &mut Steps,
 ) -> Result<(Vec<HotRounds>, cold::Starts), Failure> {
@@ -102,7 +103,7 @@ async fn measure(
     let settings = remuda_harness::FunctionSettings { idle_timeout_seconds: 600, ..Default::default() };
     let function = api.create_function_with(&app, "hot", image, &settings).await?;
     let ours = Target::new(front.base(), &format!("/invoke/{}", function.0))?;
-    let peer = nginx::Chain::start().await?;
+    let peer = nginx::Chain::start(built).await?;
     let mut hot = Vec::new();
     for connections in CONNECTIONS {
         let name = format!("hot path, {connections} connections");

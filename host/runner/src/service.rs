@@ -10,8 +10,11 @@ use remuda_core::port::{
     CallFault, Engine, Executor, FunctionRequest, Instance, InstanceSpec, Offer, Outcome,
 };
 use remuda_core::target::SlotKey;
-use remuda_core::{Answer, Fault, IdSource, Kind, MemoryMb, Mode, Moment, Target, Timestamp, call};
+use remuda_core::{
+    Answer, Call, Fault, GroupId, IdSource, Kind, MemoryMb, Mode, Moment, Target, Timestamp, call,
+};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, oneshot};
@@ -55,6 +58,8 @@ pub(crate) struct Shared {
     /// Cancels starts that are under way when the runner closes.
     closing: CancellationToken,
     pub(crate) counters: Counters,
+    /// When a refusal was last warned about, in milliseconds of our clock; 0 = never.
+    last_refusal: AtomicU64,
 }
 
 struct Inner {
@@ -111,6 +116,7 @@ impl Runner {
                 tasks: TaskTracker::new(),
                 closing: CancellationToken::new(),
                 counters: Counters::default(),
+                last_refusal: AtomicU64::new(0),
             }),
         })
     }
@@ -171,10 +177,7 @@ impl Executor for Runner {
     async fn execute(&self, offer: Offer) -> Result<Outcome, Fault> {
         let target = &offer.call.target;
         if let Some(own) = self.shared.options.group.as_ref().filter(|own| **own != target.group) {
-            tracing::warn!(
-                call.id = %offer.call.id, group.id = %target.group, runner.group = %own,
-                "refused a call of another group"
-            );
+            self.shared.say_refused(&offer.call, own);
             return Ok(Outcome::Busy);
         }
         if target.memory > self.shared.options.total_memory {
@@ -245,6 +248,20 @@ async fn run_detached(offer: Offer, lease: Lease) {
 impl Shared {
     fn now(&self) -> Moment {
         Moment::from_ms(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// A balancer that is wrong about this runner offers every call again and again: one warning in ten seconds does.
+    fn say_refused(&self, call: &Call, own: &GroupId) {
+        let now = self.now().as_ms();
+        let last = self.last_refusal.load(Ordering::Relaxed);
+        if last != 0 && now < last + 10_000 {
+            return;
+        }
+        self.last_refusal.store(now.max(1), Ordering::Relaxed);
+        tracing::warn!(
+            call.id = %call.id, group.id = %call.target.group, runner.group = %own,
+            "refused a call of another group"
+        );
     }
 
     /// A poisoned lock means that a thread panicked between two consistent states of plain data.

@@ -144,6 +144,8 @@ settings! {
         runner_addresses: List<RunnerAddress> = "FN_RUNNER_ADDRESSES", "";
         /// How runners are chosen: `naive` in turn, `ch` by consistent hashing of the function.
         placer: Placer = "FN_PLACER", "naive";
+        /// How long a call may look for a runner that takes it, before it is answered 503.
+        placer_timeout: Milliseconds = "FN_PLACER_TIMEOUT_MSECS", "360000";
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) async fn run(common: &Common, node: &LbNode, shutdown: CancellationTo
         placement,
     };
     let lb_id = LbId::new(ids.next(Timestamp::from(SystemTime::now())));
-    let balancer = LoadBalancer::new(lb_id, Options::default(), ports);
+    let options = Options { placer_timeout: node.lb.placer_timeout.0, ..Options::default() };
+    let balancer = LoadBalancer::new(lb_id, options, ports);
     let api = api_client(node, identity.as_ref())?;
     let definitions = Arc::new(CachedDefinitions::new(Arc::new(api), DefinitionsOptions::default()));
     announce(common, "lb", &http)?;

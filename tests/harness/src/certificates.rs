@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::{Error, daemons, process};
+use crate::daemons::Daemons;
+use crate::{Error, process};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -54,8 +55,8 @@ impl Identity {
 ///
 /// # Errors
 /// When the tool fails.
-pub async fn self_signed(directory: &Path, ca: bool) -> Result<Identity, Error> {
-    let mut command = Command::new(daemons::get().await?.program("remuda")?);
+pub async fn self_signed(daemons: &Daemons, directory: &Path, ca: bool) -> Result<Identity, Error> {
+    let mut command = Command::new(daemons.program("remuda")?);
     command.args(["certs", "--self-signed"]);
     if ca {
         command.arg("--ca");
@@ -68,8 +69,8 @@ pub async fn self_signed(directory: &Path, ca: bool) -> Result<Identity, Error> 
 ///
 /// # Errors
 /// When the tool fails.
-pub async fn authority(directory: &Path, nodes: &[String]) -> Result<(), Error> {
-    let mut command = Command::new(daemons::get().await?.program("remuda")?);
+pub async fn authority(daemons: &Daemons, directory: &Path, nodes: &[String]) -> Result<(), Error> {
+    let mut command = Command::new(daemons.program("remuda")?);
     command.args(["certs", "--authority", "--out"]).arg(directory);
     for node in nodes {
         command.args(["--node", &format!("{node}=localhost,127.0.0.1")]);

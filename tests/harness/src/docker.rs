@@ -72,6 +72,10 @@ pub async fn ensure(say: &(dyn Fn(&str) + Sync)) -> Result<Engine, Error> {
     if process::find("dockerd").is_none() || process::find("docker").is_none() {
         say("installing docker.io");
         install(&["docker.io"]).await?;
+        if process::find("docker").is_none() {
+            // Later releases of Debian keep the command line in a package of its own.
+            install(&["docker-cli"]).await?;
+        }
     }
     say("starting the Docker Engine");
     start().await

@@ -1,7 +1,6 @@
 //! Function images, made offline and kept by their content.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -22,7 +21,7 @@ const BUILD_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// # Errors
 /// When cargo or the engine fails.
 pub async fn probe() -> Result<String, Error> {
-    let _one_at_a_time = lock("probe")?;
+    let _one_at_a_time = process::exclusive("probe-image")?;
     let file = probe_program().await?;
     let bytes = std::fs::read(&file).map_err(Error::file("read", &file))?;
     let name = format!("remuda-test/probe:{}", short_hash(&bytes));
@@ -61,19 +60,6 @@ async fn build_static(package: &str) -> Result<PathBuf, Error> {
 fn short_hash(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Each test is a process of its own under nextest: the first one builds, the others wait for it.
-fn lock(what: &str) -> Result<File, Error> {
-    let directory = process::repository().join("target/functions");
-    std::fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
-    lock_file(&directory.join(format!("{what}.lock")))
-}
-
-fn lock_file(path: &Path) -> Result<File, Error> {
-    let file = File::create(path).map_err(Error::file("create", path))?;
-    file.lock().map_err(Error::file("lock", path))?;
-    Ok(file)
 }
 
 #[cfg(test)]

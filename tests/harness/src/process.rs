@@ -1,5 +1,6 @@
 //! Running other programs with a deadline, and sending signals.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -61,6 +62,21 @@ pub async fn signal(pid: u32, name: &str) -> Result<(), Error> {
     shell(&format!("kill -{name} {pid}"), Duration::from_secs(10)).await.map(drop)
 }
 
+/// Waits until nobody else on this machine does something of that name, in any process, and keeps others waiting
+/// until the value is dropped. For what tests of one checkout cannot share: a port that is written down, an image
+/// that is being made. Blocks its thread.
+///
+/// # Errors
+/// When the lock's file cannot be made.
+pub fn exclusive(what: &str) -> Result<File, Error> {
+    let directory = repository().join("target/locks");
+    std::fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
+    let path = directory.join(what);
+    let file = File::create(&path).map_err(Error::file("create", &path))?;
+    file.lock().map_err(Error::file("lock", &path))?;
+    Ok(file)
+}
+
 /// The program's place in `PATH`, if it is there.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {
@@ -102,6 +118,16 @@ mod tests {
     async fn a_program_that_does_not_end_is_stopped_at_its_deadline() {
         let error = run(Command::new("sleep").arg("60"), Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(error, Error::Deadline { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_is_exclusive_is_not_done_twice_at_once() {
+        let first = exclusive("a-test-of-the-harness").unwrap();
+        let path = repository().join("target/locks/a-test-of-the-harness");
+        let second = File::open(path).unwrap();
+        assert!(second.try_lock().is_err());
+        drop(first);
+        second.try_lock().unwrap();
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use remuda_harness::certificates::{self, Identity};
+use remuda_harness::daemons::Daemons;
 use remuda_harness::{images, process, until};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -31,11 +32,11 @@ pub(crate) fn program() -> Option<PathBuf> {
 }
 
 impl Chain {
-    pub(crate) async fn start() -> Result<Self, Failure> {
+    pub(crate) async fn start(built: &Daemons) -> Result<Self, Failure> {
         let directory = tempfile::Builder::new().prefix("remuda-nginx-").tempdir()?;
         let home = directory.path();
         let names = ["front".to_owned(), "back".to_owned()];
-        certificates::authority(home, &names).await?;
+        certificates::authority(built, home, &names).await?;
         let socket = home.join("function.sock");
         let function = Command::new(images::probe_program().await?)
             .env("FN_FORMAT", "http-stream")

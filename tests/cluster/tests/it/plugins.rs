@@ -16,7 +16,8 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let identity = certificates::self_signed(directory.path(), false).await.unwrap();
+        let identity =
+            certificates::self_signed(daemons::get().await.unwrap(), directory.path(), false).await.unwrap();
         Self { directory, identity }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use remuda_cluster_tests::{Seen, probe_in_group};
 use remuda_harness::certificates::{self, Identity, OpenSsl};
-use remuda_harness::{Builder, Cluster, Tls, complaints, process, until};
+use remuda_harness::{Builder, Cluster, Tls, complaints, daemons, process, until};
 
 async fn a_call_comes_through(tls: Tls) {
     let cluster = Cluster::builder().api().lb().npm("noop").runner("blue").tls(tls).start().await.unwrap();
@@ -60,7 +60,9 @@ async fn is_refused(mut cluster: Cluster, group: &str, runner: &str, at_lb: &str
 #[tokio::test]
 async fn a_runner_of_another_authority_is_refused_and_both_logs_say_why() {
     let foreign = tempfile::tempdir().unwrap();
-    certificates::authority(foreign.path(), &["green".to_owned()]).await.unwrap();
+    certificates::authority(daemons::get().await.unwrap(), foreign.path(), &["green".to_owned()])
+        .await
+        .unwrap();
     let identity = Identity::of_node(foreign.path(), "green");
     let shape = Cluster::builder().api().lb().npm("noop").runner("blue").runner("green").tls(Tls::Authority);
     let cluster = with_identity(shape, "green", &identity).start().await.unwrap();
@@ -83,7 +85,8 @@ async fn an_expired_certificate_is_refused_even_when_all_nodes_share_it() {
 #[tokio::test]
 async fn an_lb_without_a_certificate_is_refused_by_a_runner_that_wants_one() {
     let directory = tempfile::tempdir().unwrap();
-    let identity = certificates::self_signed(directory.path(), false).await.unwrap();
+    let identity =
+        certificates::self_signed(daemons::get().await.unwrap(), directory.path(), false).await.unwrap();
     let shape = Cluster::builder().api().lb().shared_runner().allow_log("calls go to runners in clear");
     let cluster = with_identity(shape, "runners", &identity).start().await.unwrap();
     is_refused(cluster, "default", "runner", "cannot be reached", "it does not speak TLS").await;
@@ -93,7 +96,8 @@ async fn an_lb_without_a_certificate_is_refused_by_a_runner_that_wants_one() {
 #[tokio::test]
 async fn a_client_that_shows_no_certificate_is_turned_away() {
     let directory = tempfile::tempdir().unwrap();
-    let identity = certificates::self_signed(directory.path(), false).await.unwrap();
+    let identity =
+        certificates::self_signed(daemons::get().await.unwrap(), directory.path(), false).await.unwrap();
     let shape = Cluster::builder().npm("noop").shared_runner().allow_log("ertificate").allow_log("andshake");
     let mut cluster = with_identity(shape, "*", &identity).start().await.unwrap();
     for node in ["runner", "npm"] {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use remuda_cluster_tests::Seen;
 use remuda_harness::certificates::{self, OpenSsl};
-use remuda_harness::{Builder, Cluster, daemons, images};
+use remuda_harness::{Builder, Cluster, daemons, images, process};
 use reqwest::Method;
 use serde_json::json;
 
@@ -75,7 +75,11 @@ async fn the_app_answers(cluster: &Cluster, name: &str) {
     assert_eq!(Seen::of(&front.trigger(name, "/hello", "again").await.unwrap()).body(), "again");
 }
 
+/// The ports are what an operator types: one of these tests at a time.
+const PORTS: &str = "the-walk-throughs-ports";
+
 async fn runs_as_written(kind: OpenSsl) {
+    let _ports = process::exclusive(PORTS).unwrap();
     let directory = tempfile::tempdir().unwrap();
     certificates::openssl(directory.path(), kind).await.unwrap();
     let noop = daemons::get().await.unwrap().plugin("noop").unwrap();
@@ -117,6 +121,7 @@ async fn the_walk_through_runs_as_written_with_a_certificate_that_is_an_authorit
 
 #[tokio::test]
 async fn the_static_mode_runs_as_written() {
+    let _ports = process::exclusive(PORTS).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let own = own_address();
     let shape = Cluster::builder().api().lb().shared_runner().shared_runner().allow_log("clear");

@@ -185,7 +185,7 @@ impl Builder {
             ..Surroundings::default()
         };
         let tls = self.tls.unwrap_or(if self.shape.has(Role::Npm) { Tls::SelfSigned } else { Tls::None });
-        let identities = self.identities(tls, &plan, home.path()).await?;
+        let identities = self.identities(tls, &plan, home.path(), &daemons).await?;
         let mut cluster = Cluster::new(home, around.label.clone(), self.allowed.clone());
         for planned in plan {
             self.tell(Step::Starting(&planned.name));
@@ -217,6 +217,7 @@ impl Builder {
         tls: Tls,
         plan: &[Planned],
         home: &Path,
+        daemons: &daemons::Daemons,
     ) -> Result<BTreeMap<String, Identity>, Error> {
         if tls == Tls::None || self.only_given {
             return Ok(BTreeMap::new());
@@ -225,13 +226,13 @@ impl Builder {
         let directory = home.join("certificates");
         let names: Vec<String> = plan.iter().map(|node| node.name.clone()).collect();
         if tls == Tls::Authority {
-            certificates::authority(&directory, &names).await?;
+            certificates::authority(daemons, &directory, &names).await?;
             return Ok(names
                 .iter()
                 .map(|name| (name.clone(), Identity::of_node(&directory, name)))
                 .collect());
         }
-        let shared = certificates::self_signed(&directory, tls == Tls::SelfSignedCa).await?;
+        let shared = certificates::self_signed(daemons, &directory, tls == Tls::SelfSignedCa).await?;
         Ok(names.into_iter().map(|name| (name, shared.clone())).collect())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::{lock, short_hash};
+use super::short_hash;
 use crate::{Error, docker, process};
 
 /// The kit's version is fixed, so that a new release cannot change what is tested here from one day to the next.
@@ -47,7 +47,7 @@ def handler(ctx, data: io.BytesIO = None):
 /// # Errors
 /// When apt, pip or the engine fails.
 pub async fn python_fdk() -> Result<String, Error> {
-    let _one_at_a_time = lock("python")?;
+    let _one_at_a_time = process::exclusive("python-image")?;
     let recipe = format!("{FDK}\n{UNPACK_PYTHON}\n{HANDLER}");
     let name = format!("remuda-test/python-fdk:{}", short_hash(recipe.as_bytes()));
     if docker::has_image(&name).await {
