@@ -4,7 +4,7 @@ use crate::Failure;
 use clap::Args;
 use remuda_wire::certs::{CertFiles, authority, leaf, self_signed};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Names of the walk-through's one certificate.
 const LOCAL_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
@@ -27,6 +27,9 @@ pub struct Arguments {
     /// A node: NAME, or NAME=HOST,IP,… with what it is dialled by beside NAME; makes NAME.pem and NAME.key.
     #[arg(long = "node", requires = "authority")]
     nodes: Vec<String>,
+    /// Replaces a certificate and key that are already there.
+    #[arg(long)]
+    force: bool,
     /// The directory that the files go to.
     #[arg(long, default_value = ".")]
     out: PathBuf,
@@ -42,7 +45,7 @@ fn one_pair(arguments: &Arguments) -> Result<(), Failure> {
     let mut names: Vec<String> = LOCAL_NAMES.iter().map(|name| (*name).to_owned()).collect();
     names.extend(arguments.names.iter().cloned());
     let pair = self_signed(&names, arguments.ca).map_err(Failure::to("make a certificate"))?;
-    write(&pair, &arguments.out, "cert.pem", "key.pem")
+    write(&pair, arguments, "cert.pem", "key.pem")
 }
 
 fn authority_and_leaves(arguments: &Arguments) -> Result<(), Failure> {
@@ -51,7 +54,7 @@ fn authority_and_leaves(arguments: &Arguments) -> Result<(), Failure> {
         (Ok(certificate), Ok(key)) => CertFiles { certificate, key },
         _ => {
             let ca = authority().map_err(Failure::to("make an authority"))?;
-            write(&ca, &arguments.out, "ca.pem", "ca.key")?;
+            write(&ca, arguments, "ca.pem", "ca.key")?;
             ca
         }
     };
@@ -65,13 +68,18 @@ fn authority_and_leaves(arguments: &Arguments) -> Result<(), Failure> {
         let mut names = vec![name.to_owned()];
         names.extend(others.split(',').map(str::trim).filter(|other| !other.is_empty()).map(str::to_owned));
         let pair = leaf(&ca, &names).map_err(Failure::to(format!("make a certificate for {name}")))?;
-        write(&pair, &arguments.out, &format!("{name}.pem"), &format!("{name}.key"))?;
+        write(&pair, arguments, &format!("{name}.pem"), &format!("{name}.key"))?;
     }
     Ok(())
 }
 
-fn write(pair: &CertFiles, out: &Path, certificate: &str, key: &str) -> Result<(), Failure> {
-    let (certificate, key) = (out.join(certificate), out.join(key));
+fn write(pair: &CertFiles, arguments: &Arguments, certificate: &str, key: &str) -> Result<(), Failure> {
+    let (certificate, key) = (arguments.out.join(certificate), arguments.out.join(key));
+    if let Some(there) = [&certificate, &key].into_iter().find(|path| path.exists() && !arguments.force) {
+        let text =
+            format!("{} is already there: pass --force to replace it, or another --out", there.display());
+        return Err(Failure::Unusable(text));
+    }
     pair.write(&certificate, &key).map_err(Failure::to("write a certificate"))?;
     println!("{}\n{}", certificate.display(), key.display());
     Ok(())

@@ -159,7 +159,9 @@ fn read_lb(reader: &mut Reader) -> LbNode {
     let runners = match (lb.npm_address.clone(), lb.runner_addresses.0.clone()) {
         (Some(npm), _) => RunnerSource::Npm(npm),
         (None, fixed) => {
-            if fixed.is_empty() {
+            let neither =
+                ["FN_NPM_ADDRESS", "FN_RUNNER_ADDRESSES"].iter().all(|name| reader.text(name).is_none());
+            if neither {
                 let fix = "set it to the node pool manager's host:port, or FN_RUNNER_ADDRESSES to a list of runners";
                 reader.missing("FN_NPM_ADDRESS", fix);
             }

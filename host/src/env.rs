@@ -11,7 +11,9 @@ mod variables;
 
 pub use reader::{Mistake, Reader};
 pub use reference::markdown;
-pub use setting::{List, Milliseconds, Networks, Placer, Seconds, Secret, Setting};
+pub use setting::{
+    DatabaseUrl, DockerHost, List, Milliseconds, Networks, NewFile, Placer, Seconds, Secret, Setting,
+};
 pub use variables::{Agent, Api, Common, Container, Http, LoadBalancer, Npm, PureRunner, Tls};
 
 use std::collections::BTreeMap;

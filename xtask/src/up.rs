@@ -141,6 +141,7 @@ async fn start(options: &Options, built: daemons::Daemons) -> Result<Cluster, Fa
         .env("*", "FN_LISTEN_HOST", options.listen.to_string())
         .env("*", "FN_LOG_LEVEL", "INFO")
         .env("api", "FN_PORT", text(options.api_port))
+        .env("api", "FN_PUBLIC_LB_URL", format!("http://{}:{}", options.listen, options.lb_port))
         .env("lb", "FN_PORT", text(options.lb_port))
         .env("npm", "FN_PORT", text(options.npm_port))
         .env("blue", "FN_PORT", text(options.blue_port))

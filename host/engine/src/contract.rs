@@ -27,6 +27,8 @@ use verdict::{Limit, Verdict};
 
 /// Between two tries to connect to a socket that exists but is not listened on yet.
 const CONNECT_RETRY: Duration = Duration::from_millis(2);
+/// What connecting to a function that listens may take; it is the kernel that answers.
+const LISTENS: Duration = Duration::from_millis(100);
 /// How much of a failing function's own text is logged.
 const LOGGED_BYTES: usize = 2048;
 /// A failing function's text beyond this costs it its connection.
@@ -82,6 +84,25 @@ impl Client {
                 }
                 Err(why) => return Err(why),
             }
+        }
+    }
+
+    /// Whether somebody listens: the kept connection is open, or a new one can be had, which is then kept.
+    pub(crate) async fn listens(&self) -> bool {
+        if let Some(kept) = self.home.take() {
+            self.home.put(kept);
+            return true;
+        }
+        let fresh = async {
+            let stream = socket::connect(&self.directory).await?;
+            Connection::open(stream, self.limits.header_bytes).await
+        };
+        match tokio::time::timeout(LISTENS, fresh).await {
+            Ok(Ok(connection)) => {
+                self.home.put(connection);
+                true
+            }
+            Ok(Err(_)) | Err(_) => false,
         }
     }
 

@@ -24,6 +24,8 @@ use tokio_util::task::TaskTracker;
 
 /// What an instance reserves at the least: engines give a container no less than 6 MB, and it costs the host more.
 const LEAST_INSTANCE: MemoryMb = MemoryMb(16);
+/// How many instances that turn out to have ended a call passes over.
+const DEAD_INSTANCES: usize = 8;
 /// A call that has not ended this long after its deadline is not read by its caller: the engine tells the function's
 /// side in time, but the answer's rest is only noticed by whoever reads it.
 const OVERDUE: Duration = Duration::from_secs(5);
@@ -183,7 +185,7 @@ impl Executor for Runner {
         if target.memory > self.shared.options.total_memory {
             return Err(Fault::service(Kind::CannotAllocate, "Requested CPU/Memory cannot be allocated"));
         }
-        let lease = match self.shared.lease(&offer.call.target).await {
+        let lease = match self.shared.live_lease(&offer.call.target).await {
             Verdict::Assigned(lease) => lease,
             Verdict::Busy => return Ok(Outcome::Busy),
             // The engine could not (it is away, the image has just vanished): nothing of the call was started here,
@@ -287,6 +289,18 @@ impl Shared {
             }
         };
         Ok(Offer { body: call::full(bytes), ..offer })
+    }
+
+    /// An instance whose function listens. One that has ended since its last call is passed over, before anything of
+    /// this call is sent.
+    async fn live_lease(self: &Arc<Self>, target: &Arc<Target>) -> Verdict {
+        for _ in 0..DEAD_INSTANCES {
+            match self.lease(target).await {
+                Verdict::Assigned(lease) if !lease.instance().listens().await => lease.finish(false),
+                verdict => return verdict,
+            }
+        }
+        Verdict::Busy
     }
 
     /// An instance for one call. Dropping the future while it waits gives the place up.

@@ -12,7 +12,7 @@ use remuda_core::{
     Timestamp, call,
 };
 use remuda_runner::{Options, Runner};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
@@ -26,6 +26,8 @@ struct Bench {
     gate: Option<Arc<Semaphore>>,
     waiting: Arc<Notify>,
     fatal: bool,
+    /// Functions end after their first call.
+    one_call_each: bool,
 }
 
 struct Desk {
@@ -35,6 +37,8 @@ struct Desk {
     gate: Option<Arc<Semaphore>>,
     waiting: Arc<Notify>,
     fatal: bool,
+    one_call_each: bool,
+    dead: AtomicBool,
 }
 
 #[async_trait]
@@ -54,6 +58,8 @@ impl Engine for Bench {
             gate: self.gate.clone(),
             waiting: self.waiting.clone(),
             fatal: self.fatal,
+            one_call_each: self.one_call_each,
+            dead: AtomicBool::new(false),
         }))
     }
     async fn sweep(&self) -> Result<u32, Fault> {
@@ -66,11 +72,15 @@ impl Instance for Desk {
     fn id(&self) -> &str {
         &self.id
     }
+    async fn listens(&self) -> bool {
+        !self.dead.load(Ordering::SeqCst)
+    }
     async fn call(&self, request: FunctionRequest) -> Result<Answer, CallFault> {
         if let Some(gate) = &self.gate {
             self.waiting.notify_one();
             gate.acquire().await.unwrap().forget();
         }
+        self.dead.store(self.one_call_each, Ordering::SeqCst);
         if self.fatal {
             return Err(CallFault {
                 fault: Fault::user(Kind::FunctionFailed, "function failed"),
@@ -313,4 +323,15 @@ async fn a_detached_call_is_taken_before_its_body_is_read() {
     let offer = Offer { body: late.boxed_unsync(), taken, ..offer(&target("f", 100), Mode::Detached, "") };
     let outcome = tokio::time::timeout(Duration::from_secs(5), runner.execute(offer)).await.unwrap();
     assert!(matches!(outcome.unwrap(), Outcome::Answered(_)));
+}
+
+#[tokio::test]
+async fn a_function_that_ended_after_its_answer_costs_the_next_caller_nothing() {
+    let bench = Arc::new(Bench { one_call_each: true, ..Bench::default() });
+    let runner = runner(&bench, options(1000));
+    let f = target("f", 100);
+    for _ in 0..3 {
+        assert_eq!(text(runner.execute(offer(&f, Mode::Sync, "hi")).await.unwrap()).await, "hi");
+    }
+    assert_eq!(bench.started.load(Ordering::SeqCst), 3);
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 /// Certificates, plugins and documentation of a Remuda platform.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about = "Certificates, plugins and documentation of a Remuda platform.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -199,7 +199,11 @@ impl Setting for List<RunnerAddress> {
             None => wrong,
         };
         let read = |item| <RunnerAddress as Setting>::parse(item).map_err(|wrong| grouped(wrong, item));
-        items(text).map(read).collect::<Result<_, _>>().map(Self)
+        let (good, wrong): (Vec<_>, Vec<_>) = items(text).map(read).partition(Result::is_ok);
+        match wrong.into_iter().filter_map(Result::err).reduce(|all, next| format!("{all}; {next}")) {
+            None => Ok(Self(good.into_iter().flatten().collect())),
+            Some(all) => Err(all),
+        }
     }
     fn fallback() -> Self {
         Self(Vec::new())
@@ -258,6 +262,63 @@ impl Setting for Placer {
     }
     fn fallback() -> Self {
         Self::Naive
+    }
+}
+
+/// The URL of a database; its password is never shown.
+#[derive(Clone, Debug)]
+pub struct DatabaseUrl(pub Secret);
+
+impl Setting for DatabaseUrl {
+    const KIND: &'static str = "URL";
+    const IS_SECRET: bool = true;
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with("sqlite3://") || text == ":memory:" {
+            return Ok(Self(Secret(text.to_owned())));
+        }
+        let scheme = text.split_once("://").map_or("no", |(scheme, _)| scheme);
+        Err(format!(
+            "{scheme} database is not known here; use sqlite3:///absolute/path or sqlite3://:memory:"
+        ))
+    }
+    fn fallback() -> Self {
+        Self(Secret(String::new()))
+    }
+}
+
+/// The address of a Docker Engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerHost(pub String);
+
+impl Setting for DockerHost {
+    const KIND: &'static str = "URL";
+    fn parse(text: &str) -> Result<Self, String> {
+        let known = ["unix://", "tcp://", "http://"];
+        if known.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("use unix:///path/of/docker.sock or tcp://host:port".to_owned())
+    }
+    fn fallback() -> Self {
+        Self(String::new())
+    }
+}
+
+/// A file that is to be written: its directory must be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFile(pub PathBuf);
+
+impl Setting for NewFile {
+    const KIND: &'static str = "path";
+    fn parse(text: &str) -> Result<Self, String> {
+        let path = PathBuf::from(text);
+        match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() || parent.is_dir() => Ok(Self(path)),
+            _ => Err("name a file in a directory that exists".to_owned()),
+        }
+    }
+    fn fallback() -> Self {
+        Self(PathBuf::new())
     }
 }
 

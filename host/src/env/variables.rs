@@ -1,6 +1,6 @@
 //! Every variable of every daemon: one line each.
 
-use super::setting::{List, Milliseconds, Networks, Placer, Seconds, Secret};
+use super::setting::{DatabaseUrl, DockerHost, List, Milliseconds, Networks, NewFile, Placer, Seconds};
 use super::settings;
 use remuda_core::RunnerAddress;
 use remuda_telemetry::{Format, Level};
@@ -19,7 +19,7 @@ settings! {
         /// How log lines look.
         log_format: Format = "FN_LOG_FORMAT", "text";
         /// A file that gets the node's addresses as JSON once it serves.
-        ready_file: Option<PathBuf> = "FN_READY_FILE", "";
+        ready_file: Option<NewFile> = "FN_READY_FILE", "";
         /// How long a node that is told to stop lets calls in hand go on before it cuts them off.
         shutdown_grace: Milliseconds = "FN_SHUTDOWN_GRACE_MSECS", "330000";
     }
@@ -43,7 +43,7 @@ settings! {
     pub struct Http {
         /// The largest request body, in bytes; 0 = no limit.
         max_request_size: u64 = "FN_MAX_REQUEST_SIZE", "0";
-        /// The largest request head, in bytes.
+        /// The largest request head, in bytes; 8192 at the least.
         max_request_header_size: u64 = "FN_MAX_REQUEST_HEADER_SIZE", "1048576";
         /// How long a client may take over its request's head, and a connection may be idle; 0 = 60 s.
         header_read_timeout: Seconds = "FN_REQUEST_HEADER_READ_TIMEOUT", "0";
@@ -58,7 +58,7 @@ settings! {
     /// The catalogue of API and full nodes.
     pub struct Api {
         /// The database: `sqlite3:///absolute/path` or `sqlite3://:memory:`. Unset: `api/fn.db` in the state directory.
-        db_url: Option<Secret> = "FN_DB_URL", "";
+        db_url: Option<DatabaseUrl> = "FN_DB_URL", "";
         /// Where state that outlives a restart is kept; made with mode 0700.
         state_dir: PathBuf = "FN_STATE_DIR", "./data";
     }
@@ -119,7 +119,7 @@ settings! {
         /// Labels that every container gets, beside `remuda`.
         labels: List<(String, String)> = "FN_CONTAINER_LABELS", "";
         /// The Docker Engine; unset: its local socket.
-        docker_host: Option<String> = "DOCKER_HOST", "";
+        docker_host: Option<DockerHost> = "DOCKER_HOST", "";
     }
 }
 
@@ -144,7 +144,8 @@ settings! {
         runner_addresses: List<RunnerAddress> = "FN_RUNNER_ADDRESSES", "";
         /// How runners are chosen: `naive` in turn, `ch` by consistent hashing of the function.
         placer: Placer = "FN_PLACER", "naive";
-        /// How long a call may look for a runner that takes it, before it is answered 503.
+        /// How long a call may look for a runner that takes it, before it is answered 503. A function's timeout runs only
+        /// once a runner has the call.
         placer_timeout: Milliseconds = "FN_PLACER_TIMEOUT_MSECS", "360000";
     }
 }

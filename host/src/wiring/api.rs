@@ -28,7 +28,7 @@ pub(super) async fn run(common: &Common, node: &ApiNode, shutdown: CancellationT
 /// Opens the database that `FN_DB_URL` names, or the one in the state directory.
 pub(super) async fn open_store(api: &Api) -> Result<Store, Failure> {
     let url = match &api.db_url {
-        Some(url) => url.reveal().to_owned(),
+        Some(url) => url.0.reveal().to_owned(),
         None => {
             private_directory(&api.state_dir)?;
             let directory = private_directory(&api.state_dir.join(ROLE))?;
@@ -43,9 +43,12 @@ pub(super) async fn open_store(api: &Api) -> Result<Store, Failure> {
 /// Makes the state directory, for its owner alone; its absolute path.
 fn private_directory(path: &Path) -> Result<std::path::PathBuf, Failure> {
     use std::os::unix::fs::DirBuilderExt;
-    let what = format!("make the state directory {} (FN_STATE_DIR)", path.display());
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Failure::to(what.clone()))?;
-    path.canonicalize().map_err(Failure::to(what))
+    let unusable = |error: std::io::Error| {
+        let fix = "set FN_STATE_DIR to a directory that this user may write to";
+        Failure::Unusable(format!("the state directory {} cannot be made ({error}): {fix}", path.display()))
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+    path.canonicalize().map_err(unusable)
 }
 
 /// Says where a node without gRPC serves.
@@ -57,5 +60,7 @@ pub(super) fn announce(common: &Common, node_type: &str, http: &HttpSide) -> Res
         http: Some(http.address),
         grpc: None,
     };
-    ready.announce(common.ready_file.as_deref()).map_err(Failure::to("write FN_READY_FILE"))
+    ready
+        .announce(common.ready_file.as_ref().map(|file| file.0.as_path()))
+        .map_err(Failure::to("write FN_READY_FILE"))
 }

@@ -82,7 +82,9 @@ async fn serve(
             pool.run(stop.clone()),
         );
     };
-    ready.announce(config.common.ready_file.as_deref()).map_err(Failure::to("write FN_READY_FILE"))?;
+    ready
+        .announce(config.common.ready_file.as_ref().map(|file| file.0.as_path()))
+        .map_err(Failure::to("write FN_READY_FILE"))?;
     let grace = config.common.shutdown_grace.0;
     tokio::select! {
         () = running => {}

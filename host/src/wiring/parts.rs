@@ -93,7 +93,7 @@ fn engine_options(container: &Container, agent: &Agent, ids: &IdSource, sockets:
     let instance = ids.next(remuda_core::Timestamp::from(std::time::SystemTime::now()));
     let ownership = |classifier: &String| docker::Ownership { classifier: classifier.clone(), instance };
     docker::Options {
-        host: container.docker_host.clone(),
+        host: container.docker_host.as_ref().map(|host| host.0.clone()),
         networks: container.networks.0.clone(),
         iofs_dir: sockets,
         iofs_docker_dir: container.iofs_docker_path.clone(),

@@ -64,5 +64,7 @@ fn announce(common: &Common, http: &HttpSide, grpc: std::net::SocketAddr) -> Res
         http: Some(http.address),
         grpc: Some(grpc),
     };
-    ready.announce(common.ready_file.as_deref()).map_err(Failure::to("write FN_READY_FILE"))
+    ready
+        .announce(common.ready_file.as_ref().map(|file| file.0.as_path()))
+        .map_err(Failure::to("write FN_READY_FILE"))
 }

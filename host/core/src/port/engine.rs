@@ -54,6 +54,9 @@ pub trait Engine: Send + Sync + 'static {
 pub trait Instance: Send + Sync + 'static {
     /// The container's name.
     fn id(&self) -> &str;
+    /// Whether the function still listens, within a tenth of a second. Asked before each call, because one that has ended
+    /// since its last answer must cost the next caller nothing: nothing of a call has been sent yet.
+    async fn listens(&self) -> bool;
     /// One call; never two at a time. The answer's body ends with an error when the function fails half-way, and an
     /// instance whose answer was not read to its end must be removed.
     async fn call(&self, request: FunctionRequest) -> Result<Answer, CallFault>;

@@ -26,6 +26,10 @@ impl Instance for Container {
         self.remains.name()
     }
 
+    async fn listens(&self) -> bool {
+        self.client.listens().await
+    }
+
     async fn call(&self, request: FunctionRequest) -> Result<Answer, CallFault> {
         self.client.call(request).await
     }

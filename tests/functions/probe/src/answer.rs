@@ -93,7 +93,7 @@ fn write_head(out: &mut impl Write, wish: &Wish, kind: &str, length: Option<u64>
         write!(out, "{name}: {value}\r\n")?;
     }
     if wish.header_size > 0 {
-        write!(out, "Probe-Long: {:x<1$}\r\n", "", wish.header_size)?;
+        write!(out, "Probe-Long: {}\r\n", "x".repeat(wish.header_size))?;
     }
     match length {
         Some(length) => write!(out, "Content-Length: {length}\r\n\r\n"),
