@@ -64,6 +64,7 @@ pub(super) async fn respond(
         allowed_left: max,
         call: call.id.clone(),
         request_exceeded: limits.request_exceeded,
+        broken: None,
         ended: false,
     };
     Ok(assemble(status, headers, axum::body::Body::new(body)))
@@ -165,14 +166,23 @@ struct Streamed {
     allowed_left: u64,
     call: CallId,
     request_exceeded: CancellationToken,
+    /// Why the connection is about to be broken off.
+    broken: Option<Fault>,
     ended: bool,
 }
 
 impl Streamed {
-    fn break_off(&mut self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        self.ended = true;
+    /// Breaks the connection off, at the next poll: hyper throws away what it has not flushed when a body fails, and
+    /// it flushes when a body has nothing yet. So the head, and what came before the failure, reach the client.
+    fn break_off(
+        &mut self,
+        fault: Fault,
+        context: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         crate::status::log_call(&fault, &self.call);
-        Poll::Ready(Some(Err(fault)))
+        self.broken = Some(fault);
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Takes note of bytes that pass; says why they may not.
@@ -201,9 +211,14 @@ impl HttpBody for Streamed {
         if self.ended {
             return Poll::Ready(None);
         }
+        if let Some(fault) = self.broken.take() {
+            self.ended = true;
+            return Poll::Ready(Some(Err(fault)));
+        }
         loop {
             if self.request_exceeded.is_cancelled() {
-                return self.break_off(Fault::user(Kind::TooLarge, "Request body too large for this server"));
+                let fault = Fault::user(Kind::TooLarge, "Request body too large for this server");
+                return self.break_off(fault, context);
             }
             let next = match self.first.take() {
                 Some(frame) => frame.map(Ok),
@@ -213,13 +228,13 @@ impl HttpBody for Streamed {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
                     if let Err(fault) = self.count(data.len() as u64) {
-                        return self.break_off(fault);
+                        return self.break_off(fault, context);
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                Some(Err(fault)) => return self.break_off(fault),
+                Some(Err(fault)) => return self.break_off(fault, context),
                 None if self.declared_left.is_some_and(|left| left > 0) => {
-                    return self.break_off(wrong_length());
+                    return self.break_off(wrong_length(), context);
                 }
                 None => {
                     self.ended = true;

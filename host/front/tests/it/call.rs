@@ -244,6 +244,22 @@ async fn a_body_that_fails_after_the_headers_breaks_the_connection_off() {
 }
 
 #[tokio::test]
+async fn the_head_goes_out_even_when_the_failure_is_already_there() {
+    let node = Node::start(FakeInvoker::new(|_, _| async {
+        let failed = Fault::user(Kind::FunctionFailed, "error receiving function response");
+        Ok(answer(&[], pieces(vec![Ok("part"), Err(failed)])))
+    }))
+    .await;
+    let path = node.with_fn().await;
+    for _ in 0..20 {
+        let mut raw = node.connect().await;
+        raw.write(&format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n")).await;
+        let received = raw.read_to_close().await;
+        assert!(received.starts_with("HTTP/1.1 200") && received.ends_with("4\r\npart\r\n"), "{received:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_failed_before_its_first_byte_is_told() {
     let node = Node::start(FakeInvoker::new(|_, _| async {
         Ok(answer(&[("content-length", "9")], pieces(vec![Err(Fault::timeout())])))
