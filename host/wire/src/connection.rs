@@ -124,7 +124,11 @@ impl Connection {
             let mut inner = self.lock();
             match &inner.state {
                 // A connection without pings to a peer that has turned out to be ours is replaced; its calls end on it.
-                State::Up(link) if !link.notes.is_over() && link.announced() == inner.announced => {
+                State::Up(link)
+                    if !link.notes.is_over()
+                        && !link.notes.is_hung_up()
+                        && link.announced() == inner.announced =>
+                {
                     return Ok(link.clone());
                 }
                 State::Down { until, fault } if Instant::now() < *until => return Err(fault.clone()),

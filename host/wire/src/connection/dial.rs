@@ -84,7 +84,7 @@ impl Dial {
             .map_err(|_| Error::ConnectTimeout)?
             .map_err(Error::Connect)?;
         http2::prepare_socket(&socket).map_err(Error::Connect)?;
-        let notes = Arc::new(Notes::default());
+        let notes = Arc::new(Notes::of(&socket));
         let sender = match &self.tls {
             None => self.http2(socket, &notes, pings).await?,
             Some(tls) => {

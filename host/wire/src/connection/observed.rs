@@ -5,12 +5,14 @@
 //! reason would be lost.
 
 use std::io;
+use std::net::TcpStream as Peephole;
+use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 /// What was seen on a connection.
 #[derive(Debug, Default)]
@@ -18,9 +20,29 @@ pub(crate) struct Notes {
     error: OnceLock<String>,
     heard: AtomicU64,
     over: AtomicBool,
+    /// A second handle of the socket, to see whether the peer has hung up; gone when the connection has ended, so that
+    /// the socket closes.
+    peephole: Mutex<Option<Peephole>>,
 }
 
 impl Notes {
+    /// Notes of a connection over this socket. Without a second handle the peer's end shows a moment later.
+    pub(super) fn of(socket: &TcpStream) -> Self {
+        let second = socket.as_fd().try_clone_to_owned().ok().map(Peephole::from);
+        Self { peephole: Mutex::new(second), ..Self::default() }
+    }
+    /// Whether the peer has closed the socket, as the kernel knows before the connection's task has been told. A call
+    /// that is handed to such a connection could never be offered to anyone else.
+    pub(crate) fn is_hung_up(&self) -> bool {
+        let peephole = self.peephole.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(socket) = peephole.as_ref() else { return false };
+        match socket.peek(&mut [0]) {
+            Ok(bytes) => bytes == 0,
+            Err(error) => {
+                error.kind() != io::ErrorKind::WouldBlock && error.kind() != io::ErrorKind::Interrupted
+            }
+        }
+    }
     /// The first failure of the connection, in words.
     pub(crate) fn error(&self) -> Option<String> {
         self.error.get().cloned()
@@ -36,6 +58,7 @@ impl Notes {
     /// The connection has ended.
     pub(super) fn ended(&self) {
         self.over.store(true, Ordering::Relaxed);
+        drop(self.peephole.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
     /// The peer does not answer any more.
     pub(super) fn silent(&self, reason: &str) {
@@ -125,5 +148,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Observed<S> {
     }
     fn is_write_vectored(&self) -> bool {
         self.socket.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_hang_up_is_seen_before_anything_is_read_and_the_handle_goes_with_the_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (theirs, _) = listener.accept().await.unwrap();
+        let notes = Notes::of(&ours);
+        assert!(!notes.is_hung_up());
+        drop(theirs);
+        // Loopback delivers the end at once.
+        assert!(notes.is_hung_up());
+        notes.ended();
+        assert!(notes.is_over() && !notes.is_hung_up() && notes.peephole.lock().unwrap().is_none());
     }
 }
