@@ -84,7 +84,7 @@ enum State {
 
 struct Inner {
     state: State,
-    /// The last failure that was logged at warn, until a connection came about.
+    /// The last failure that was logged at warn, without its numbers, until a connection came about.
     reported: Option<String>,
     /// Whether the peer was one of ours when last seen.
     announced: bool,
@@ -222,11 +222,12 @@ impl Connection {
 
     /// One warning for each reason in a row: callers may try many times a second.
     fn report(&self, inner: &mut Inner, reason: &str) {
-        if inner.reported.as_deref() == Some(reason) {
+        let kind = without_numbers(reason);
+        if inner.reported.as_ref() == Some(&kind) {
             tracing::debug!(peer = %self.address(), error = %reason, "peer cannot be reached");
         } else {
             tracing::warn!(peer = %self.address(), error = %reason, "peer cannot be reached");
-            inner.reported = Some(reason.to_owned());
+            inner.reported = Some(kind);
         }
     }
 
@@ -241,6 +242,11 @@ impl Connection {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What two reasons have in common that differ in a time or a count only.
+pub(crate) fn without_numbers(reason: &str) -> String {
+    reason.chars().filter(|character| !character.is_ascii_digit()).collect()
 }
 
 /// An error with its causes, for logs.

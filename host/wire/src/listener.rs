@@ -1,5 +1,7 @@
 //! Accepts connections and serves gRPC on them.
 
+mod refusals;
+
 use crate::connection::{Notes, Observed, Tracked};
 use crate::http2;
 use crate::tls::refusal;
@@ -11,6 +13,7 @@ use hyper::server::conn::http2::Builder;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
+use refusals::Refusals;
 use rustls::ServerConfig;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -40,12 +43,15 @@ const HANDSHAKES: usize = 512;
 const CONNECTIONS: usize = 4096;
 /// After accepting failed, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Why a node that serves in clear refuses a peer that greets with TLS.
+const SPEAKS_TLS: &str =
+    "peer speaks TLS, this node has no certificates (set the three FN_NODE_CERT variables)";
 /// How long a refused peer is given to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves `service` on every connection until `shutdown`, then lets the streams in flight finish; returns when the
 /// last has. Dropping the future ends all of it at once. With `tls`, peers prove who they are, and one that cannot is
-/// refused with a warning that names it and says why; without, everyone is served in clear.
+/// refused with a warning that names it and says why (one per host and reason every ten seconds); without, everyone is served in clear.
 pub async fn serve_grpc<S, B>(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
@@ -61,6 +67,7 @@ pub async fn serve_grpc<S, B>(
         tls: tls.map(TlsAcceptor::from),
         service,
         shutdown: shutdown.clone(),
+        refusals: Arc::default(),
         streams: TaskTracker::new(),
     };
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
@@ -113,6 +120,7 @@ struct Door<S> {
     tls: Option<TlsAcceptor>,
     service: S,
     shutdown: CancellationToken,
+    refusals: Arc<Refusals>,
     streams: TaskTracker,
 }
 
@@ -143,12 +151,10 @@ where
                 self.speak(secured, peer).await;
             }
             Ok(Err((error, socket))) => {
-                tracing::warn!(%peer, reason = %refusal(&error), "a connection was refused");
+                self.refusals.report(peer, &refusal(&error));
                 linger(socket).await;
             }
-            Err(_) => {
-                tracing::warn!(%peer, reason = "no TLS handshake within 5 s", "a connection was refused");
-            }
+            Err(_) => self.refusals.report(peer, "no TLS handshake within 5 s"),
         }
     }
 
@@ -171,6 +177,10 @@ where
             }
             () = self.shutdown.cancelled() => close(connection.as_mut(), &asked).await,
         };
+        if self.tls.is_none() && notes.is_tls() {
+            self.refusals.report(peer, SPEAKS_TLS);
+            return;
+        }
         // Peers come and go; what it meant for a call is said where the call is.
         if let Err(error) = ended {
             tracing::debug!(%peer, error = %crate::connection::chain(&error), "a connection was lost");

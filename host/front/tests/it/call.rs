@@ -259,6 +259,51 @@ async fn the_head_goes_out_even_when_the_failure_is_already_there() {
     }
 }
 
+/// Whatever the moment at which a body fails, and on whatever threads: a client is told, or gets what came before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_body_never_makes_an_empty_reply() {
+    let failed = || Err(Fault::user(Kind::FunctionFailed, "error receiving function response"));
+    let length: &[(&'static str, &'static str)] = &[("content-length", "9")];
+    for (headers, data) in [(&[][..], &[][..]), (&[], &["part"]), (length, &["part"]), (&[], &["", "a", "b"])]
+    {
+        for late in [false, true] {
+            let node = Node::start(FakeInvoker::new(move |_, _| async move {
+                let (sender, body) = streamed();
+                let frames: Vec<_> =
+                    data.iter().map(|piece| Ok(Bytes::from(*piece))).chain([failed()]).collect();
+                if late {
+                    tokio::spawn(async move {
+                        for frame in frames {
+                            let _ = sender.send(frame).await;
+                        }
+                    });
+                } else {
+                    for frame in frames {
+                        sender.try_send(frame).unwrap();
+                    }
+                }
+                Ok(answer(headers, body))
+            }))
+            .await;
+            let path = node.with_fn().await;
+            for _ in 0..50 {
+                let mut raw = node.connect().await;
+                raw.write(&format!(
+                    "POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx"
+                ))
+                .await;
+                let received = raw.read_to_close().await;
+                let told = received.starts_with("HTTP/1.1 502") && received.ends_with("}\n");
+                let begun = received.starts_with("HTTP/1.1 200")
+                    && received.contains("\r\n\r\n")
+                    && data.iter().all(|piece| received.contains(*piece))
+                    && !received.ends_with("\r\n0\r\n\r\n");
+                assert!(told && data.is_empty() || begun, "{data:?}, late: {late}: {received:?}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_failed_before_its_first_byte_is_told() {
     let node = Node::start(FakeInvoker::new(|_, _| async {

@@ -114,7 +114,7 @@ impl Dial {
         let (sender, mut connection) = timeout(HANDSHAKE, http2::client().handshake(socket))
             .await
             .map_err(|_| Error::TlsTimeout)?
-            .map_err(|error| Error::Http2(refusal(&error)))?;
+            .map_err(|error| Error::Http2(notes.error().unwrap_or_else(|| refusal(&error))))?;
         let ping_pong = connection.ping_pong().filter(|_| pings);
         let notes = notes.clone();
         // It ends when the last sender is dropped and the last stream has ended, or when the peer is lost, which

@@ -14,12 +14,16 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+/// What the records of a TLS handshake, and its alerts, begin with. Nothing that HTTP/2 begins with does.
+const TLS_RECORDS: [u8; 2] = [0x16, 0x15];
+
 /// What was seen on a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     error: OnceLock<String>,
     heard: AtomicU64,
     over: AtomicBool,
+    tls: AtomicBool,
     /// A second handle of the socket, to see whether the peer has hung up; gone when the connection has ended, so that
     /// the socket closes.
     peephole: Mutex<Option<Peephole>>,
@@ -55,6 +59,10 @@ impl Notes {
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
+    /// Whether the peer's first bytes were those of TLS, where HTTP/2 was expected.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls.load(Ordering::Relaxed)
+    }
     /// The connection has ended.
     pub(super) fn ended(&self) {
         self.over.store(true, Ordering::Relaxed);
@@ -66,6 +74,18 @@ impl Notes {
     }
     fn failed(&self, error: &io::Error) {
         self.error.get_or_init(|| crate::tls::refusal(error));
+    }
+    /// The peer sent something.
+    fn received(&self, bytes: &[u8]) {
+        if self.heard.fetch_add(1, Ordering::Relaxed) == 0
+            && bytes.first().is_some_and(|first| TLS_RECORDS.contains(first))
+        {
+            self.tls.store(true, Ordering::Relaxed);
+            self.error.get_or_init(|| {
+                "it seems to speak TLS, and this node has no certificates (set the three FN_NODE_CERT variables)"
+                    .to_owned()
+            });
+        }
     }
     fn closed(&self) {
         if self.heard() == 0 {
@@ -117,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Observed<S> {
         match &read {
             Poll::Ready(Err(error)) => self.notes.failed(error),
             Poll::Ready(Ok(())) if into.filled().len() > before => {
-                self.notes.heard.fetch_add(1, Ordering::Relaxed);
+                self.notes.received(into.filled().get(before..).unwrap_or_default());
             }
             Poll::Ready(Ok(())) => self.notes.closed(),
             Poll::Pending => {}

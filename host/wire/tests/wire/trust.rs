@@ -274,11 +274,37 @@ async fn a_peer_that_does_not_speak_tls_is_refused_with_a_reason_on_both_sides()
     let outcome = execute(&client_of(&served.address.to_string(), None), "x").await;
     assert!(matches!(outcome, Ok(Outcome::NeverArrived(_))), "{outcome:?}");
     assert!(logs.lines_with("a connection was refused").await.contains("it does not speak TLS"));
+    let told = logs.lines_with("peer cannot be reached").await;
+    assert!(told.contains("it seems to speak TLS") && told.contains("FN_NODE_CERT"), "{told}");
 
     let clear = serve(echo(), None).await;
     let outcome = execute(&client_of(&clear.address.to_string(), Some(pair.client_config())), "x").await;
     assert!(matches!(outcome, Ok(Outcome::NeverArrived(_))), "{outcome:?}");
     logs.lines_with(&format!("peer={}", clear.address)).await;
+    let refused = logs.lines_with("peer speaks TLS, this node has no certificates").await;
+    assert!(refused.contains("WARN") && refused.contains("a connection was refused"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_repeated_is_warned_of_once_on_either_side() {
+    let (old, new) = (expired(false), certs::self_signed(&walkthrough_names(), false).unwrap());
+    let both = format!("{}{}", old.certificate, new.certificate);
+    let (old, new) = (identity(&old, &both), identity(&new, &both));
+    for (server, client) in [(&old, &new), (&new, &old)] {
+        let (logs, _guard) = logs();
+        let served = serve(echo(), Some(server.server_config())).await;
+        let runner = client_of(&format!("localhost:{}", served.address.port()), Some(client.client_config()));
+        // The reason tells the time in seconds, which is to change; attempts in quick succession are held off.
+        for _ in 0..10 {
+            let outcome = execute(&runner, "x").await;
+            assert!(matches!(outcome, Ok(Outcome::NeverArrived(_))), "{outcome:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(120)).await;
+        }
+        let reached = logs.lines_with("peer cannot be reached").await;
+        assert_eq!(reached.lines().count(), 1, "{reached}");
+        let refused = logs.lines_with("a connection was refused").await;
+        assert_eq!(refused.lines().count(), 1, "{refused}");
+    }
 }
 
 #[test]
