@@ -2,7 +2,7 @@
 //!
 //! Everything that decides or touches the world lives in the crates around `remuda-core`; this one knows them all and
 //! does nothing else. [`config`] says what a daemon is to be, [`wiring`] builds and runs it, [`daemon`] is what the
-//! binaries share. Tests call the same [`wiring::fnserver`] and [`wiring::fnnpm`] as the binaries do.
+//! binaries share: they call [`wiring::fnserver`] and [`wiring::fnnpm`], which a binary that extends Remuda can call too.
 
 pub mod certs;
 pub mod config;

@@ -1,5 +1,5 @@
-//! The ports: what a room needs of the outside world, one trait a file. Each has a real implementation in a utility
-//! crate and a fake in [`crate::testing`].
+//! The ports: what a room needs of the outside world, one trait a file. Each has a real implementation and a
+//! fake: those that several crates test with are in [`crate::testing`], the others beside the tests that use them.
 
 mod catalog;
 mod control_plane;

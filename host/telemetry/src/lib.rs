@@ -1,6 +1,7 @@
 //! Tracing set-up and the names of log fields.
 //!
-//! Every log line of every node goes through [`init`]. What a field is called is written down once, in [`field`].
+//! Every log line of every node goes through [`init`]. What fields are called is listed in [`field`]; `tracing`'s
+//! macros want the names spelt out where they are used.
 //! Secrets, bodies, header values and function configuration are never logged.
 
 pub mod field;
