@@ -1,10 +1,12 @@
 //! What a daemon is to be, read from its environment and checked as a whole.
 
 use crate::env::{
-    Agent, Api, Common, Container, Environment, Http, LoadBalancer, Mistake, Npm, PureRunner, Reader, Tls,
+    Agent, Api, Auth, Common, Container, Environment, Http, HttpTls, LoadBalancer, Mistake, Npm, PureRunner,
+    Reader, Tls,
 };
 use crate::role::NodeType;
 use remuda_core::RunnerAddress;
+use remuda_front::{Cors, CorsError};
 use std::path::{Path, PathBuf};
 
 /// The three PEM files of a node with certificates.
@@ -18,6 +20,17 @@ pub struct CertFiles {
     pub authority: PathBuf,
 }
 
+/// The PEM files of a listener that speaks https.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpCertFiles {
+    /// The listener's certificate.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Whose client certificates are those of nodes; `None`: no client is asked for one.
+    pub node_authority: Option<PathBuf>,
+}
+
 /// Where an LB's runners come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunnerSource {
@@ -25,6 +38,11 @@ pub enum RunnerSource {
     Npm(RunnerAddress),
     /// A fixed list for every group.
     Fixed(Vec<RunnerAddress>),
+}
+
+/// The database that a node was told to use; `None`: the file in its state directory.
+pub(crate) fn database_url(api: &Api) -> Option<&str> {
+    api.db_url.as_ref().map(|url| url.0.reveal())
 }
 
 /// A full node.
@@ -58,8 +76,8 @@ pub struct LbNode {
     pub agent: Agent,
     /// How runners are chosen.
     pub lb: LoadBalancer,
-    /// The API node.
-    pub api_url: String,
+    /// The API nodes, the preferred one first.
+    pub api_urls: Vec<String>,
     /// Where runners come from.
     pub runners: RunnerSource,
     /// Its certificates; `None`: in clear.
@@ -97,6 +115,8 @@ pub enum Role {
 pub struct Fnserver {
     /// What every daemon has.
     pub common: Common,
+    /// How its HTTP listener speaks TLS; `None`: in clear.
+    pub https: Option<HttpCertFiles>,
     /// What this one is.
     pub role: Role,
     /// Variables that have no effect, one sentence each.
@@ -110,13 +130,13 @@ impl Fnserver {
         let common = Common::read(&mut reader);
         let role = match reader.get("FN_NODE_TYPE", "full") {
             NodeType::Full => Role::Full(Box::new(FullNode {
-                http: Http::read(&mut reader),
+                http: read_http(&mut reader),
                 api: Api::read(&mut reader),
                 agent: Agent::read(&mut reader),
                 container: Container::read(&mut reader),
             })),
             NodeType::Api => {
-                Role::Api(Box::new(ApiNode { http: Http::read(&mut reader), api: Api::read(&mut reader) }))
+                Role::Api(Box::new(ApiNode { http: read_http(&mut reader), api: Api::read(&mut reader) }))
             }
             NodeType::LoadBalancer => Role::LoadBalancer(Box::new(read_lb(&mut reader))),
             NodeType::PureRunner => Role::PureRunner(Box::new(RunnerNode {
@@ -126,31 +146,102 @@ impl Fnserver {
                 certs: read_certs(&mut reader, None),
             })),
         };
-        Ok(Self { common, role, warnings: reader.finish(&[])? })
+        let has_catalogue = matches!(role, Role::Full(_) | Role::Api(_));
+        let https = read_https(&mut reader, has_catalogue);
+        let mut warnings = Vec::new();
+        if let Role::Api(node) = &role {
+            warnings.extend(why_no_balancer_may_read(&node.http, https.as_ref()));
+        }
+        warnings.extend(reader.finish(&[])?);
+        Ok(Self { common, https, role, warnings })
     }
 }
 
-fn read_lb(reader: &mut Reader) -> LbNode {
-    let (http, agent, lb) = (Http::read(reader), Agent::read(reader), LoadBalancer::read(reader));
-    let api_url = match lb.runner_api_url.clone() {
-        Some(url) => {
-            if !url.starts_with("http://") && !url.starts_with("https://") {
-                let fix = "use the base URL of the API node, such as http://api.example:8080";
-                reader.mistake("FN_RUNNER_API_URL", Some(url.clone()), fix);
-            }
-            url
-        }
-        None => {
-            reader.missing(
-                "FN_RUNNER_API_URL",
-                "set it to the base URL of the API node, such as http://localhost:8080",
-            );
-            String::new()
-        }
+/// The HTTP side, its lists of origins and headers checked.
+fn read_http(reader: &mut Reader) -> Http {
+    let http = Http::read(reader);
+    if let Err(error) = cors(&http) {
+        let (variable, held) = match &error {
+            CorsError::Origin(_) => ("FN_API_CORS_ORIGINS", &http.cors_origins),
+            CorsError::Header(_) => ("FN_API_CORS_HEADERS", &http.cors_headers),
+        };
+        reader.mistake(variable, held.clone(), error.to_string());
+    }
+    http
+}
+
+/// Which pages may use the node from a browser.
+pub(crate) fn cors(http: &Http) -> Result<Option<Cors>, CorsError> {
+    let origins = http.cors_origins.as_deref();
+    origins.map(|origins| Cors::new(origins, http.cors_headers.as_deref())).transpose()
+}
+
+/// With authentication on, load balancers read the API by their certificates: this says why they cannot.
+fn why_no_balancer_may_read(http: &Http, https: Option<&HttpCertFiles>) -> Option<String> {
+    let fix = match (http.auth, https) {
+        (Auth::None, _) => return None,
+        (Auth::Token, None) => "set FN_HTTP_CERT, FN_HTTP_CERT_KEY and FN_NODE_CERT_AUTHORITY",
+        (Auth::Token, Some(files)) if files.node_authority.is_none() => "set FN_NODE_CERT_AUTHORITY",
+        (Auth::Token, Some(_)) => return None,
     };
+    Some(format!(
+        "with FN_AUTH=token load balancers read this node over https, by their node certificates: {fix}"
+    ))
+}
+
+/// The listener's certificate and key: both or none. Nodes with a catalogue are read by other nodes.
+fn read_https(reader: &mut Reader, has_catalogue: bool) -> Option<HttpCertFiles> {
+    let files = HttpTls::read(reader);
+    let named =
+        [("FN_HTTP_CERT", "certificate", &files.cert), ("FN_HTTP_CERT_KEY", "private key", &files.key)];
+    for (variable, what, path) in named {
+        match path {
+            Some(path) => check_pem(reader, variable, what, path),
+            None if files.cert.is_some() || files.key.is_some() => {
+                let fix = format!(
+                    "set it to the PEM file of the {what}: the two FN_HTTP_CERT variables go together"
+                );
+                reader.missing(variable, fix);
+            }
+            None => {}
+        }
+    }
+    let node_authority = if has_catalogue { Tls::read(reader).authority } else { None };
+    if let (Some(path), true) = (&node_authority, files.cert.is_some()) {
+        check_pem(reader, "FN_NODE_CERT_AUTHORITY", "authority", path);
+    }
+    Some(HttpCertFiles { cert: files.cert?, key: files.key?, node_authority })
+}
+
+/// The API nodes of an LB: one at least, all http or all https, and https where authentication is on.
+fn read_api_urls(reader: &mut Reader, lb: &LoadBalancer, http: &Http) -> Vec<String> {
+    const NAME: &str = "FN_RUNNER_API_URL";
+    let urls = lb.runner_api_url.0.clone();
+    let held = || Some(urls.join(","));
+    if urls.is_empty() {
+        reader.missing(NAME, "set it to the base URL of the API node, such as http://localhost:8080");
+    }
+    let (clear, tls): (Vec<_>, Vec<_>) = (
+        urls.iter().filter(|url| url.starts_with("http://")).collect(),
+        urls.iter().filter(|url| url.starts_with("https://")).collect(),
+    );
+    if clear.len() + tls.len() < urls.len() {
+        reader.mistake(NAME, held(), "use the base URL of the API node, such as http://api.example:8080");
+    } else if !clear.is_empty() && !tls.is_empty() {
+        reader.mistake(NAME, held(), "use https for all API nodes or for none");
+    } else if !clear.is_empty() && http.auth == Auth::Token {
+        let fix = "with FN_AUTH=token a load balancer reads the API by its node certificate: use https";
+        reader.mistake(NAME, held(), fix);
+    }
+    urls
+}
+
+fn read_lb(reader: &mut Reader) -> LbNode {
+    let (http, agent, lb) = (read_http(reader), Agent::read(reader), LoadBalancer::read(reader));
+    let api_urls = read_api_urls(reader, &lb, &http);
     let reason = if lb.npm_address.is_some() {
         Some("an LB speaks to its node pool manager over mutual TLS")
-    } else if api_url.starts_with("https://") {
+    } else if api_urls.iter().any(|url| url.starts_with("https://")) {
         Some("FN_RUNNER_API_URL is https")
     } else {
         None
@@ -168,7 +259,7 @@ fn read_lb(reader: &mut Reader) -> LbNode {
             RunnerSource::Fixed(fixed)
         }
     };
-    LbNode { http, agent, lb, api_url, runners, certs }
+    LbNode { http, agent, lb, api_urls, runners, certs }
 }
 
 /// The certificates: all three or none, and all three when there is a reason why they are needed.
@@ -217,8 +308,7 @@ fn check_plugin(reader: &mut Reader, npm: &Npm, environment: &Environment) {
 /// Notes a file that cannot be read or holds no PEM of its kind: what is in it is looked at when it is loaded, but
 /// mistakes as plain as these are reported with all others.
 fn check_pem(reader: &mut Reader, variable: &str, what: &str, path: &Path) {
-    let label =
-        if variable == "FN_NODE_CERT_KEY" { "PRIVATE KEY-----" } else { "-----BEGIN CERTIFICATE-----" };
+    let label = if what == "private key" { "PRIVATE KEY-----" } else { "-----BEGIN CERTIFICATE-----" };
     let held = Some(path.display().to_string());
     match std::fs::read_to_string(path) {
         Ok(text) if text.contains(label) => {}
@@ -325,6 +415,37 @@ mod tests {
             Role::LoadBalancer(lb) => assert!(matches!(lb.runners, RunnerSource::Npm(_))),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn with_authentication_on_an_lb_reads_the_api_over_https_only() {
+        let base = [("FN_NODE_TYPE", "lb"), ("FN_AUTH", "token"), ("FN_RUNNER_ADDRESSES", "localhost:9190")];
+        let told = |urls: &str| {
+            let mut given = base.to_vec();
+            given.push(("FN_RUNNER_API_URL", urls));
+            Fnserver::read(environment(&given)).unwrap_err()[0].to_string()
+        };
+        assert_eq!(
+            told("http://a:8080"),
+            "FN_RUNNER_API_URL is 'http://a:8080': with FN_AUTH=token a load balancer reads the API by its node \
+             certificate: use https"
+        );
+        assert_eq!(
+            told("https://a:8080,http://b:8080"),
+            "FN_RUNNER_API_URL is 'https://a:8080,http://b:8080': use https for all API nodes or for none"
+        );
+        assert!(told("https://a:8080").starts_with("FN_NODE_CERT is not set"));
+        assert!(told("a:8080").contains("use the base URL of the API node"));
+    }
+
+    #[test]
+    fn a_listeners_certificate_and_key_go_together_and_balancers_need_the_authority() {
+        let given = environment(&[("FN_HTTP_CERT_KEY", "/no/such/key.pem")]);
+        assert_eq!(variables(Fnserver::read(given).unwrap_err()), ["FN_HTTP_CERT", "FN_HTTP_CERT_KEY"]);
+        let warnings = |pairs: &[(&str, &str)]| Fnserver::read(environment(pairs)).unwrap().warnings;
+        let api = [("FN_NODE_TYPE", "api"), ("FN_AUTH", "token")];
+        assert!(warnings(&api)[0].contains("set FN_HTTP_CERT"));
+        assert!(warnings(&[("FN_AUTH", "token")]).is_empty(), "nobody reads a full node but clients");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::config::{Fnnpm, Fnserver};
 use crate::env::{self, Common};
+use crate::extension::Extensions;
 use crate::{Failure, VERSION, shutdown, wiring};
 use std::future::Future;
 use std::process::ExitCode;
@@ -9,13 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 /// `fnserver`: reads its environment, runs until told to stop.
 pub fn fnserver() -> ExitCode {
+    fnserver_with(Extensions::default())
+}
+
+/// An `fnserver` with extensions: the whole `main` of a binary that extends Remuda.
+pub fn fnserver_with(extensions: Extensions) -> ExitCode {
     run("fnserver", || {
         let config = Fnserver::read(env::of_process()).map_err(Failure::Configuration)?;
         let common = config.common.clone();
         let warnings = config.warnings.clone();
         block_on(&common, |shutdown| async move {
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            wiring::fnserver(config, shutdown).await
+            wiring::fnserver(config, extensions, shutdown).await
         })
     })
 }

@@ -12,9 +12,9 @@ mod variables;
 pub use reader::{Mistake, Reader};
 pub use reference::markdown;
 pub use setting::{
-    DatabaseUrl, DockerHost, List, Milliseconds, Networks, NewFile, Placer, Seconds, Secret, Setting,
+    Auth, DatabaseUrl, DockerHost, List, Milliseconds, Networks, NewFile, Placer, Seconds, Secret, Setting,
 };
-pub use variables::{Agent, Api, Common, Container, Http, LoadBalancer, Npm, PureRunner, Tls};
+pub use variables::{Agent, Api, Common, Container, Http, HttpTls, LoadBalancer, Npm, PureRunner, Tls};
 
 use std::collections::BTreeMap;
 

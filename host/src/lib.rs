@@ -8,10 +8,12 @@ pub mod certs;
 pub mod config;
 pub mod daemon;
 pub mod env;
+pub mod extension;
 mod failure;
 mod ready;
 mod role;
 mod shutdown;
+pub mod token;
 pub mod wiring;
 
 pub use failure::Failure;

@@ -1,4 +1,4 @@
-//! What a developer types: `cargo xtask up`, `test`, `bench`.
+//! What a developer types: `cargo xtask up`, `test`, `bench`, `compat`.
 
 use std::process::ExitCode;
 
@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod failure;
+mod interrupt;
 mod step;
 mod test;
 mod up;
@@ -28,6 +29,8 @@ enum Command {
     Test(test::Options),
     /// Measure the platform and write docs/benchmarks.md.
     Bench(bench::Options),
+    /// Hold a server against the recorded conversations in tests/compat, by its address.
+    Compat(remuda_compat::cli::Arguments),
 }
 
 #[tokio::main]
@@ -36,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Up(options) => up::run(options).await,
         Command::Test(options) => test::run(options).await,
         Command::Bench(options) => bench::run(options).await,
+        Command::Compat(arguments) => compat(arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,4 +48,10 @@ async fn main() -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+async fn compat(arguments: remuda_compat::cli::Arguments) -> Result<(), Failure> {
+    let report = remuda_compat::cli::run(arguments).await.map_err(Failure::because)?;
+    println!("{report}");
+    if report.is_same() { Ok(()) } else { Err(Failure::because("the server answers otherwise; see above")) }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use remuda_harness::process;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -59,6 +60,15 @@ const LINES_IN_FLIGHT: usize = 256;
 
 /// Runs a program whose output is shown as it comes, and returns its lines (stdout and stderr as they came).
 pub(crate) async fn show(command: &mut Command) -> Result<(bool, Vec<String>), Failure> {
+    show_until(command, std::future::pending()).await
+}
+
+/// The same; when `interrupted` comes true the program is asked to end (SIGTERM), and is waited for all the same: it
+/// has children of its own to end.
+pub(crate) async fn show_until(
+    command: &mut Command,
+    interrupted: impl Future<Output = ()>,
+) -> Result<(bool, Vec<String>), Failure> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     let mut child =
@@ -88,7 +98,19 @@ pub(crate) async fn show(command: &mut Command) -> Result<(bool, Vec<String>), F
             reader.await
         }
     };
-    tokio::join!(read_out, read_err, print);
+    let pid = child.id();
+    let ask_to_end = async {
+        interrupted.await;
+        if let Some(pid) = pid {
+            // A program that is gone by now needs no signal.
+            drop(process::signal(pid, "TERM").await);
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = async { tokio::join!(read_out, read_err, print) } => {}
+        () = ask_to_end => {}
+    }
     let status = child.wait().await?;
     Ok((status.success(), kept.into()))
 }
@@ -114,5 +136,21 @@ pub(crate) async fn must(command: &mut Command) -> Result<Vec<String>, Failure> 
     match show(command).await? {
         (true, lines) => Ok(lines),
         (false, _) => Err(Failure::because(format!("`{text}` failed; its output is above"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_interrupt_asks_the_program_to_end_and_hears_it_out() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap 'echo cleaned up; exit 4' TERM; while :; do sleep 0.02; done"]);
+        // Long enough for a shell to set its trap.
+        let interrupted = tokio::time::sleep(Duration::from_millis(300));
+        let (passed, lines) = show_until(&mut command, interrupted).await.unwrap();
+        assert!(!passed);
+        assert_eq!(lines, ["cleaned up"]);
     }
 }

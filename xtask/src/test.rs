@@ -1,16 +1,20 @@
 //! `cargo xtask test`: all that must hold before a change lands, in one command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use remuda_harness::{daemons, docker, process};
 use tokio::process::Command;
 
 use crate::Failure;
-use crate::step::{Steps, must, seconds, show};
+use crate::interrupt::Interrupts;
+use crate::step::{Steps, must, seconds, show_until};
 
+mod databases;
+mod packages;
 mod totals;
 
+use databases::Databases;
 use totals::Totals;
 
 /// Which tests to run.
@@ -21,14 +25,11 @@ pub(crate) struct Options {
     filters: Vec<String>,
 }
 
-/// What the tests need besides Rust: the program that shows it is there, and its Debian package.
-const NEEDED: [(&str, &str); 4] =
-    [("cc", "gcc"), ("openssl", "openssl"), ("setpriv", "util-linux"), ("nginx", "nginx-light")];
-
 pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     let mut steps = Steps::default();
     let whole = options.filters.is_empty();
-    let outcome = everything(&mut steps, &options, whole).await;
+    let mut interrupts = Interrupts::listen()?;
+    let outcome = everything(&mut steps, &options, whole, &mut interrupts).await;
     println!("==> summary");
     steps.print_summary();
     let totals = outcome?;
@@ -36,52 +37,45 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn everything(steps: &mut Steps, options: &Options, whole: bool) -> Result<Totals, Failure> {
+async fn everything(
+    steps: &mut Steps,
+    options: &Options,
+    whole: bool,
+    interrupts: &mut Interrupts,
+) -> Result<Totals, Failure> {
+    let built = interrupts.or(before_the_tests(steps, whole)).await?;
+    let databases =
+        interrupts.or(steps.run("databases", "PostgreSQL and MariaDB", Databases::start())).await?;
+    let totals = steps.run("tests", "", tests(options, &built, &databases, interrupts)).await?;
+    drop(databases);
+    if whole {
+        interrupts.or(after_the_tests(steps, &built)).await?;
+    }
+    Ok(totals)
+}
+
+async fn before_the_tests(steps: &mut Steps, whole: bool) -> Result<PathBuf, Failure> {
     if whole {
         steps.run("format", "", must(cargo().args(["fmt", "--all", "--check"]))).await?;
     }
-    steps.run("packages", "installs what is missing", install_missing()).await?;
+    steps.run("packages", "installs what is missing", packages::install_missing()).await?;
     steps.run("docker engine", "", engine()).await?;
     if whole {
         let lint = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
         steps.run("clippy", "the first time compiles every dependency", must(cargo().args(lint))).await?;
     }
-    let built = steps.run("build", "daemons and plugins", build()).await?;
-    let totals = steps.run("tests", "", tests(options, &built)).await?;
-    if whole {
-        steps.run("examples in documentation", "", documentation(&built)).await?;
-        steps.run("dependencies", "bans, licences, sources", dependencies()).await?;
-    }
-    Ok(totals)
+    steps.run("build", "daemons and plugins", build()).await
+}
+
+async fn after_the_tests(steps: &mut Steps, built: &Path) -> Result<(), Failure> {
+    steps.run("examples in documentation", "", documentation(built)).await?;
+    steps.run("dependencies", "bans, licences, sources", dependencies()).await
 }
 
 fn cargo() -> Command {
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     command.current_dir(process::repository());
     command
-}
-
-async fn install_missing() -> Result<(), Failure> {
-    let missing = NEEDED.iter().filter(|(program, _)| find(program).is_none());
-    let mut packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
-    let pip =
-        process::output(Command::new("python3").args(["-m", "pip", "--version"]), PIP_ANSWERS_WITHIN).await;
-    if !pip.is_ok_and(|answer| answer.status.success()) {
-        packages.push("python3-pip");
-    }
-    if packages.is_empty() {
-        return Ok(());
-    }
-    println!("    installing {}", packages.join(", "));
-    Ok(docker::install(&packages).await?)
-}
-
-const PIP_ANSWERS_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// Debian keeps servers in directories that are not in everybody's `PATH`.
-fn find(program: &str) -> Option<PathBuf> {
-    let elsewhere = ["/usr/sbin", "/sbin"].map(|directory| PathBuf::from(directory).join(program));
-    process::find(program).or_else(|| elsewhere.into_iter().find(|file| file.is_file()))
 }
 
 async fn engine() -> Result<(), Failure> {
@@ -102,10 +96,16 @@ async fn build() -> Result<PathBuf, Failure> {
 }
 
 /// nextest where it is installed: a process for each test, and an end to those that hang. Else cargo's own.
-async fn tests(options: &Options, built: &std::path::Path) -> Result<Totals, Failure> {
+async fn tests(
+    options: &Options,
+    built: &Path,
+    databases: &Databases,
+    interrupts: &mut Interrupts,
+) -> Result<Totals, Failure> {
     let has_nextest = process::find("cargo-nextest").is_some();
     let mut command = cargo();
     command.env(daemons::BINARIES_VARIABLE, built);
+    databases.announce(&mut command);
     if has_nextest {
         command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]).args(&options.filters);
     } else {
@@ -114,7 +114,15 @@ async fn tests(options: &Options, built: &std::path::Path) -> Result<Totals, Fai
         command.args(["--test-threads", "2"]).args(&options.filters);
     }
     let start = std::time::Instant::now();
-    let (passed, lines) = show(&mut command).await?;
+    let mut was_interrupted = false;
+    let interrupted = async {
+        interrupts.next().await;
+        was_interrupted = true;
+    };
+    let (passed, lines) = show_until(&mut command, interrupted).await?;
+    if was_interrupted {
+        return Err(Failure::Interrupted);
+    }
     let totals = if has_nextest { Totals::of_nextest(&lines) } else { Totals::of_cargo_test(&lines) };
     if passed {
         println!("    {totals} in {}", seconds(start.elapsed()));
@@ -123,7 +131,7 @@ async fn tests(options: &Options, built: &std::path::Path) -> Result<Totals, Fai
     Err(Failure::because(format!("tests failed: {totals}")))
 }
 
-async fn documentation(built: &std::path::Path) -> Result<(), Failure> {
+async fn documentation(built: &Path) -> Result<(), Failure> {
     let mut command = cargo();
     command.env(daemons::BINARIES_VARIABLE, built);
     must(command.args(["test", "--workspace", "--locked", "--doc", "--quiet"])).await.map(drop)

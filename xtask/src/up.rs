@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use remuda_harness::{Cluster, FunctionId, Step, Tls, daemons, docker, images};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
+use crate::interrupt::Interrupts;
 use crate::step::Steps;
 
 mod report;
@@ -70,7 +70,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
             report::print(&cluster, &calls);
             if !options.once {
                 println!("\nRunning until Ctrl-C.");
-                interrupts.wait(&mut cluster).await
+                wait(&mut interrupts, &mut cluster).await
             } else {
                 Ok(())
             }
@@ -225,52 +225,19 @@ impl Options {
     }
 }
 
-/// Ctrl-C, and the polite signals of a supervisor.
-struct Interrupts {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-impl Interrupts {
-    fn listen() -> Result<Self, Failure> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) {
+/// Waits for Ctrl-C, which is the good end, or for a node that dies, which is not.
+async fn wait(interrupts: &mut Interrupts, cluster: &mut Cluster) -> Result<(), Failure> {
+    let names: Vec<String> = cluster.nodes().iter().map(|node| node.name().to_owned()).collect();
+    let mut watch = tokio::time::interval(WATCH_EVERY);
+    loop {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            () = interrupts.next() => return Ok(()),
+            _ = watch.tick() => {}
         }
-    }
-
-    /// Does something unless interrupted; what was begun is dropped, and cleans up after itself.
-    async fn or<T>(&mut self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        tokio::select! {
-            outcome = work => outcome,
-            () = self.next() => Err(Failure::Interrupted),
-        }
-    }
-
-    /// Waits for Ctrl-C, which is the good end, or for a node that dies, which is not.
-    async fn wait(&mut self, cluster: &mut Cluster) -> Result<(), Failure> {
-        let names: Vec<String> = cluster.nodes().iter().map(|node| node.name().to_owned()).collect();
-        let mut watch = tokio::time::interval(WATCH_EVERY);
-        loop {
-            tokio::select! {
-                () = self.next() => return Ok(()),
-                _ = watch.tick() => {}
-            }
-            if let Some(gone) = names.iter().find(|name| !cluster.node(name).is_running()) {
-                let log = cluster.node(gone).log();
-                let last = log.lines().last().unwrap_or("nothing");
-                return Err(Failure::because(format!("node {gone} has ended; the last it said: {last}")));
-            }
+        if let Some(gone) = names.iter().find(|name| !cluster.node(name).is_running()) {
+            let log = cluster.node(gone).log();
+            let last = log.lines().last().unwrap_or("nothing");
+            return Err(Failure::because(format!("node {gone} has ended; the last it said: {last}")));
         }
     }
 }

@@ -9,6 +9,7 @@ mod annotations;
 pub mod app;
 mod bounds;
 pub mod function;
+pub mod groups;
 mod names;
 mod syslog;
 pub mod trigger;

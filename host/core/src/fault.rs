@@ -11,6 +11,10 @@ use std::sync::Arc;
 pub enum Kind {
     /// The request says something that cannot be right.
     Invalid,
+    /// It carries no proof of who sends it, or none that holds.
+    Unauthorized,
+    /// Whoever sends it may not do this.
+    Forbidden,
     /// What it names does not exist.
     NotFound,
     /// It collides with what exists.
@@ -25,6 +29,8 @@ pub enum Kind {
     PullFailed,
     /// The image did not arrive in time.
     PullTimeout,
+    /// Its sender has used up what it may use; trying later may help.
+    TooMany,
     /// No room before the deadline; trying later may help.
     Busy,
     /// The caller went away.
@@ -103,6 +109,15 @@ impl Fault {
     /// What an invalid request is told.
     pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::user(Kind::Invalid, message)
+    }
+    /// What a request without a valid token is told: always the same, so that it teaches nothing.
+    pub fn unauthorized() -> Self {
+        Self::user(Kind::Unauthorized, "Unauthorized")
+    }
+    /// What a request is told whose sender may not do this: always the same, so that it teaches nothing about what it
+    /// named. [`Fault::user`] makes one that explains itself, where what it says is the sender's own to know.
+    pub fn forbidden() -> Self {
+        Self::user(Kind::Forbidden, "Forbidden")
     }
     /// What a request for nothing that exists is told.
     pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {

@@ -1,11 +1,14 @@
 //! LB groups: who a call's runners are.
 
-use crate::Config;
+use crate::catalog::groups;
+use crate::{Annotations, Config};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The configuration key, and a runner's variable, that name a group.
 pub const GROUP_KEY: &str = "FN_LB_GROUP_ID";
+/// The annotation by which an administrator pins an app to a group, whatever its configs say.
+pub const PIN_KEY: &str = "remuda/lb-group";
 /// The group of whoever names none.
 pub const DEFAULT_GROUP: &str = "default";
 
@@ -26,13 +29,11 @@ impl GroupId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-    /// The group that a merged configuration names: the function's word, else the app's, else [`DEFAULT_GROUP`].
-    /// An empty value counts as none.
-    pub fn of(merged: &Config) -> Self {
-        match merged.get(GROUP_KEY).filter(|name| !name.is_empty()) {
-            Some(name) => Self(name.clone()),
-            None => Self(DEFAULT_GROUP.to_owned()),
-        }
+    /// The group that calls run in: the one that the app is pinned to, else what the merged configuration names (the
+    /// function's word, else the app's), else [`DEFAULT_GROUP`]. An empty value counts as none.
+    pub fn of(app_annotations: &Annotations, merged: &Config) -> Self {
+        let name = groups::pin(app_annotations).or_else(|| groups::named(merged));
+        Self(name.unwrap_or(DEFAULT_GROUP).to_owned())
     }
 }
 

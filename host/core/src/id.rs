@@ -47,6 +47,8 @@ id!(/// Names a [`crate::Trigger`].
     TriggerId);
 id!(/// Names one invocation.
     CallId);
+id!(/// Names a [`crate::access::Token`]; the part of it that is no secret.
+    TokenId);
 id!(/// Names a load balancer process; a restarted one has a new id.
     LbId);
 

@@ -5,6 +5,7 @@
 //! translated by hand. Start from [`call::Call`] and [`port::Executor`]: a call is offered to an executor,
 //! which answers it, or says that it is busy.
 
+pub mod access;
 pub mod app;
 pub mod call;
 pub mod capacity;
@@ -14,6 +15,7 @@ pub mod fault;
 pub mod function;
 pub mod group;
 pub mod id;
+pub mod listen;
 pub mod moment;
 pub mod port;
 pub mod runner;
@@ -21,6 +23,7 @@ pub mod target;
 pub mod testing;
 pub mod trigger;
 
+pub use access::AppSet;
 pub use app::App;
 pub use call::{Answer, Body, Call, Mode};
 pub use capacity::{GroupDemand, MemoryMb};
@@ -28,7 +31,7 @@ pub use config::{Annotations, Config};
 pub use fault::{Blame, Fault, Kind};
 pub use function::Function;
 pub use group::GroupId;
-pub use id::{AppId, CallId, FnId, IdSource, LbId, TriggerId};
+pub use id::{AppId, CallId, FnId, IdSource, LbId, TokenId, TriggerId};
 pub use moment::{Moment, Timestamp};
 pub use runner::{PoolRunner, RunnerAddress};
 pub use target::Target;

@@ -1,6 +1,7 @@
 //! What a call runs: a function with its app's settings merged in.
 
 use crate::config::overlay;
+use crate::group::PIN_KEY;
 use crate::{Annotations, App, AppId, Config, FnId, Function, GroupId, MemoryMb};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -45,6 +46,11 @@ impl Target {
         config.insert("FN_TYPE".into(), "sync".into());
         config.insert("FN_FN_ID".into(), function.id.to_string());
         config.insert("FN_APP_ID".into(), app.id.to_string());
+        let mut annotations = overlay(&app.annotations, &function.annotations);
+        // A pin is the app's, so that runners see the same group as the load balancer; a function cannot have one.
+        annotations.remove(PIN_KEY);
+        annotations
+            .extend(app.annotations.get_key_value(PIN_KEY).map(|(key, pin)| (key.clone(), pin.clone())));
         Self {
             app_id: app.id.clone(),
             app_name: app.name.clone(),
@@ -55,8 +61,8 @@ impl Target {
             milli_cpus: 0,
             timeout: Duration::from_secs(function.timeout_s.into()),
             idle_timeout: Duration::from_secs(function.idle_timeout_s.into()),
-            group: GroupId::of(&config),
-            annotations: overlay(&app.annotations, &function.annotations),
+            group: GroupId::of(&app.annotations, &config),
+            annotations,
             syslog_url: app.syslog_url.clone(),
             config,
         }

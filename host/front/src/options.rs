@@ -1,8 +1,9 @@
 //! What a node says about its HTTP side.
 
-use crate::Readiness;
+use crate::{Cors, Extensions, Readiness};
 use remuda_core::IdSource;
-use remuda_core::port::{Catalog, Definitions, Invoker};
+use remuda_core::port::{Catalog, Changes, Definitions, Groups, Invoker, Tokens};
+use remuda_telemetry::metrics::Registry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,10 @@ pub struct Options {
     pub max_response_size: u64,
     /// How long a client may take to send a request's body; `None` = as long as the call may take.
     pub body_read_timeout: Option<Duration>,
+    /// Which pages of other origins may use the node from a browser; `None`: no page.
+    pub cors: Option<Cors>,
+    /// Where requests and calls are counted, and what `/metrics` tells.
+    pub metrics: Registry,
 }
 
 impl Default for Options {
@@ -29,6 +34,8 @@ impl Default for Options {
             max_request_size: 0,
             max_response_size: 0,
             body_read_timeout: None,
+            cors: None,
+            metrics: Registry::new(),
         }
     }
 }
@@ -37,14 +44,40 @@ impl Default for Options {
 /// invokes, a full node does both, a pure runner neither.
 #[derive(Clone)]
 pub struct Ports {
-    /// The management API's catalogue.
-    pub catalog: Option<Arc<dyn Catalog>>,
+    /// The management API.
+    pub management: Option<Management>,
     /// What invocations need.
     pub invoking: Option<Invoking>,
+    /// Who may do what.
+    pub access: Access,
     /// Makes ids of calls and of what is created.
     pub ids: Arc<IdSource>,
     /// Whether the node wants traffic.
     pub readiness: Readiness,
+    /// What a binary that extends Remuda hooks in.
+    pub extensions: Extensions,
+}
+
+/// How the senders of requests are known.
+#[derive(Clone)]
+pub enum Access {
+    /// They are not: everything is allowed to everyone.
+    Open,
+    /// By bearer tokens, and nodes by their certificates.
+    Tokens(Arc<dyn Tokens>),
+}
+
+/// What the management API needs.
+#[derive(Clone)]
+pub struct Management {
+    /// Apps, functions and triggers.
+    pub catalog: Arc<dyn Catalog>,
+    /// The operator's list of LB groups.
+    pub groups: Arc<dyn Groups>,
+    /// Tokens, as load balancers ask for them.
+    pub tokens: Arc<dyn Tokens>,
+    /// News for load balancers.
+    pub changes: Arc<dyn Changes>,
 }
 
 /// What invocations need.

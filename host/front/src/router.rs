@@ -1,12 +1,13 @@
 //! The routes of a node, and what every route has in common.
 
 use crate::json::{self, Json};
+use crate::metrics::{self, Requests};
 use crate::request_body::check_declared;
 use crate::status::{self, Refused};
-use crate::{Options, Ports, Readiness, dialect, invoke};
+use crate::{Endpoint, EndpointError, Options, Ports, Readiness, cors, dialect, extension, invoke, panics};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -24,19 +25,33 @@ pub(crate) struct Route {
     pub(crate) handlers: MethodRouter,
 }
 
-/// Joins the parts of a node to HTTP.
-pub fn router(options: Options, ports: Ports) -> Router {
+/// Joins the parts of a node to HTTP. Fails where an extension's endpoint is no path, or one that is taken.
+pub fn router(options: Options, mut ports: Ports) -> Result<Router, EndpointError> {
     let options = Arc::new(options);
-    let mut routes = common(&options, &ports.readiness);
-    if let Some(catalog) = &ports.catalog {
-        routes.extend(dialect::fn_v2::routes(&options, Arc::clone(catalog), Arc::clone(&ports.ids)));
+    if let Some(invoking) = &mut ports.invoking {
+        invoking.invoker = metrics::counted(Arc::clone(&invoking.invoker), &options.metrics);
     }
-    let invocations = ports
-        .invoking
-        .map(|invoking| Arc::new(invoke::Invocations::new(&options, invoking, Arc::clone(&ports.ids))));
+    let mut routes = common(&options, &ports.readiness);
+    if let Some(management) = &ports.management {
+        routes.extend(dialect::fn_v2::routes(&options, management, &ports));
+    }
+    let invoking = ports.invoking.clone();
+    let invocations = invoking.map(|invoking| Arc::new(invoke::Invocations::new(&options, invoking, &ports)));
     if let Some(invocations) = &invocations {
         routes.extend(invoke::routes(invocations));
     }
+    let requests = Arc::new(requests(&options, &routes, &ports.extensions.endpoints)?);
+    let limit = Limit { max_request_size: options.max_request_size, invocations };
+    let inner = joined(routes, &ports.extensions.endpoints).layer(from_fn_with_state(limit, within_size));
+    let mut router = extension::surround(inner, &ports.extensions);
+    if let Some(cors) = &options.cors {
+        router = router.layer(from_fn_with_state(Arc::new(cors.clone()), cors::share));
+    }
+    Ok(router.layer(from_fn(panics::contain)).layer(from_fn_with_state(requests, metrics::count)))
+}
+
+/// Our routes and those of extensions, and what there is where there is no route.
+fn joined(routes: Vec<Route>, endpoints: &[Endpoint]) -> Router {
     let known: Arc<[Known]> = routes.iter().map(|route| (route.path, route.methods)).collect();
     let mut router = Router::new();
     for route in routes {
@@ -45,11 +60,29 @@ pub fn router(options: Options, ports: Ports) -> Router {
         let handlers = if has_head { route.handlers } else { route.handlers.head(wrong_method) };
         router = router.route(route.path, handlers);
     }
-    let limit = Limit { max_request_size: options.max_request_size, invocations };
+    for endpoint in endpoints {
+        router = router.route(&endpoint.path, endpoint.handlers.clone());
+    }
     router
         .method_not_allowed_fallback(wrong_method)
         .fallback(move |method, uri| unknown_path(method, uri, Arc::clone(&known)))
-        .layer(from_fn_with_state(limit, within_size))
+}
+
+/// Counts requests by route. It knows routes as axum's router does, which panics where two collide; this one tells.
+fn requests(options: &Options, routes: &[Route], endpoints: &[Endpoint]) -> Result<Requests, EndpointError> {
+    let refused = |path: &str, reason: String| EndpointError { path: path.to_owned(), reason };
+    let mut requests = Requests::new(&options.metrics);
+    for route in routes {
+        requests.add(route).map_err(|error| refused(route.path, error.to_string()))?;
+    }
+    for Endpoint { path, .. } in endpoints {
+        if !path.starts_with('/') || path.split('/').any(|part| part.starts_with([':', '*'])) {
+            let reason = "write its path as /a/{b}/{*rest}, from a slash on".to_owned();
+            return Err(refused(path, reason));
+        }
+        requests.add_path(path).map_err(|error| refused(path, error.to_string()))?;
+    }
+    Ok(requests)
 }
 
 fn common(options: &Options, readiness: &Readiness) -> Vec<Route> {
@@ -58,6 +91,7 @@ fn common(options: &Options, readiness: &Readiness) -> Vec<Route> {
     let draining = readiness.clone();
     let readiness = readiness.clone();
     vec![
+        metrics::route(&options.metrics, &options.version),
         Route { path: "/", methods: &["GET"], handlers: get(hello) },
         Route {
             path: "/version",

@@ -5,14 +5,18 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use remuda_core::{Blame, CallId, Fault, Kind};
 
-/// What a caller is told to wait when there was no room, in seconds.
+/// What a caller is told to wait where trying later may help, in seconds.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("15");
+/// How to prove who one is.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer");
 /// The client went away before it was answered (nginx's number; Fn's 444 is one that nginx uses for itself).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Invalid | Kind::CannotAllocate | Kind::ImageRefused => StatusCode::BAD_REQUEST,
+        Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -20,6 +24,7 @@ fn status(kind: Kind) -> StatusCode {
             StatusCode::BAD_GATEWAY
         }
         Kind::PullTimeout | Kind::InitTimeout | Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Kind::Busy | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::DetachRefused => StatusCode::NOT_IMPLEMENTED,
         Kind::Cancelled => foreign(CLIENT_CLOSED_REQUEST),
@@ -44,7 +49,11 @@ pub(crate) fn refuse(fault: &Fault) -> Response {
         _ => fault.message.as_ref(),
     };
     let mut response = json::error(status(fault.kind), message);
-    if fault.kind == Kind::Busy {
+    // For the metrics.
+    response.extensions_mut().insert(fault.blame);
+    if fault.kind == Kind::Unauthorized {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+    } else if matches!(fault.kind, Kind::Busy | Kind::Unavailable | Kind::TooMany) {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
     }
     response
@@ -108,6 +117,9 @@ mod tests {
     fn each_kind_has_its_status() {
         let table = [
             (Kind::Invalid, 400),
+            (Kind::Unauthorized, 401),
+            (Kind::Forbidden, 403),
+            (Kind::TooMany, 429),
             (Kind::NotFound, 404),
             (Kind::Conflict, 409),
             (Kind::TooLarge, 413),
@@ -134,6 +146,16 @@ mod tests {
         for (kind, expected) in table {
             assert_eq!(status(kind).as_u16(), expected, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn who_may_succeed_later_is_told_when_and_who_is_unknown_how_to_be_known() {
+        let of = |kind| refuse(&Fault::user(kind, "x")).headers().clone();
+        for kind in [Kind::Busy, Kind::Unavailable, Kind::TooMany] {
+            assert_eq!(of(kind)[header::RETRY_AFTER], "15", "{kind:?}");
+        }
+        assert_eq!(of(Kind::Unauthorized)[header::WWW_AUTHENTICATE], "Bearer");
+        assert_eq!(of(Kind::Forbidden).len(), of(Kind::Invalid).len());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Parts of the URL of a request.
 
+use crate::Peer;
 use http::request::Parts;
-use http::{HeaderMap, Uri, header};
+use http::{Uri, header};
 
 /// The n-th segment of a path, unescaped; `/v2/apps` has segments 0 to 2, the first one empty.
 pub(crate) fn segment(uri: &Uri, n: usize) -> String {
@@ -42,19 +43,20 @@ fn hex(bytes: &[u8], at: usize) -> Option<u8> {
     u8::try_from(digit(at)? * 16 + digit(at + 1)?).ok()
 }
 
-/// `http://` and the host that the request was sent to. Our listeners speak clear text.
-pub(crate) fn origin(uri: &Uri, headers: &HeaderMap) -> String {
-    let host = match uri.authority() {
+/// The scheme and host that the request was sent to.
+pub(crate) fn origin(request: &Parts) -> String {
+    let host = match request.uri.authority() {
         Some(authority) => authority.as_str().as_bytes(),
-        None => headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes()),
+        None => request.headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes()),
     };
-    format!("http://{}", String::from_utf8_lossy(host))
+    let scheme = if Peer::of(&request.extensions).is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", String::from_utf8_lossy(host))
 }
 
 /// The absolute URL of a request.
-pub(crate) fn absolute(parts: &Parts) -> String {
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    origin(&parts.uri, &parts.headers) + path
+pub(crate) fn absolute(request: &Parts) -> String {
+    let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
+    origin(request) + path
 }
 
 #[cfg(test)]
@@ -71,6 +73,14 @@ mod tests {
         assert_eq!(query(&uri, "app").as_deref(), Some("1"));
         assert_eq!(query(&uri, "empty"), None);
         assert_eq!(query(&uri, "other"), None);
+    }
+
+    #[test]
+    fn an_address_is_https_where_the_connection_is() {
+        let mut parts = http::Request::get("/t/a?q").header("host", "h:1").body(()).unwrap().into_parts().0;
+        assert_eq!(absolute(&parts), "http://h:1/t/a?q");
+        parts.extensions.insert(Peer::Anonymous);
+        assert_eq!(absolute(&parts), "https://h:1/t/a?q");
     }
 
     #[test]

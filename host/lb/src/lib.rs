@@ -23,7 +23,7 @@ mod pools;
 mod replay;
 
 pub use balancer::LoadBalancer;
-pub use definitions::{CachedDefinitions, DefinitionsOptions};
+pub use definitions::{CachedDefinitions, DefinitionsOptions, Sources};
 pub use membership::StaticMembership;
 pub use options::{Options, Ports};
 pub use placement::{ConsistentHash, Naive};

@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Certificates, plugins and documentation of a Remuda platform.
+/// Certificates, tokens, plugins and documentation of a Remuda platform.
 #[derive(Parser)]
-#[command(version, about = "Certificates, plugins and documentation of a Remuda platform.")]
+#[command(version, about = "Certificates, tokens, plugins and documentation of a Remuda platform.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -16,6 +16,11 @@ struct Arguments {
 enum Command {
     /// Makes certificates for mutual TLS between nodes.
     Certs(remuda::certs::Arguments),
+    /// Makes, lists and revokes bearer tokens (FN_AUTH=token).
+    Token {
+        #[command(subcommand)]
+        command: remuda::token::Command,
+    },
     /// Lists every environment variable of every daemon.
     Env {
         /// As the Markdown page in docs/environment.md.
@@ -41,6 +46,7 @@ enum PluginCommand {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Certs(arguments) => remuda::certs::run(&arguments),
+        Command::Token { command } => remuda::token::run(command),
         Command::Env { markdown: _ } => {
             print!("{}", remuda::env::markdown());
             Ok(())

@@ -1,6 +1,6 @@
 //! The reference page of all variables, printed from their definitions.
 
-use super::variables::{Agent, Api, Common, Container, Http, LoadBalancer, Npm, PureRunner, Tls};
+use super::variables::{Agent, Api, Common, Container, Http, HttpTls, LoadBalancer, Npm, PureRunner, Tls};
 use super::{Setting, Variable};
 use crate::role::NodeType;
 use std::fmt::Write;
@@ -8,8 +8,13 @@ use std::fmt::Write;
 /// Sections of the page: a title, who reads them, and the variables.
 const SECTIONS: &[(&str, &str, &[Variable])] = &[
     ("Every node", "fnserver and fnnpm", Common::VARIABLES),
-    ("Certificates", "load balancers, pure runners and fnnpm", Tls::VARIABLES),
+    (
+        "Certificates",
+        "load balancers, pure runners and fnnpm (API and full nodes: the authority alone)",
+        Tls::VARIABLES,
+    ),
     ("HTTP", "API, full and LB nodes", Http::VARIABLES),
+    ("HTTPS", "fnserver of every type", HttpTls::VARIABLES),
     ("Catalogue", "API and full nodes", Api::VARIABLES),
     ("Answers", "full, LB and pure-runner nodes", Agent::VARIABLES),
     ("Containers", "full and pure-runner nodes", Container::VARIABLES),
@@ -27,12 +32,9 @@ const NODE_TYPE: Variable = Variable {
 
 /// Variables of Fn that have no effect yet; their capabilities come later.
 pub(super) const NOT_YET: &[&str] = &[
-    "FN_API_CORS_HEADERS",
-    "FN_API_CORS_ORIGINS",
     "FN_DISABLE_DEBUG_USER_LOGS",
     "FN_DOCKER_AUTH",
     "FN_DOCKER_LOAD_FILE",
-    "FN_DS_DB_PING_MAX_RETRIES",
     "FN_EJECT_IDLE_MSECS",
     "FN_ENABLE_READONLY_ROOTFS",
     "FN_EXECUTION_HEADROOM",

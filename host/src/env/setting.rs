@@ -224,6 +224,16 @@ impl Setting for List<(String, String)> {
     }
 }
 
+impl Setting for List<String> {
+    const KIND: &'static str = "text, …";
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(items(text).map(str::to_owned).collect()))
+    }
+    fn fallback() -> Self {
+        Self(Vec::new())
+    }
+}
+
 fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
@@ -273,16 +283,40 @@ impl Setting for DatabaseUrl {
     const KIND: &'static str = "URL";
     const IS_SECRET: bool = true;
     fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with("sqlite3://") || text == ":memory:" {
+        let known = ["sqlite3://", "sqlite://", "postgres://", "postgresql://", "mysql://"];
+        if known.iter().any(|scheme| text.starts_with(scheme)) || text == ":memory:" {
             return Ok(Self(Secret(text.to_owned())));
         }
-        let scheme = text.split_once("://").map_or("no", |(scheme, _)| scheme);
-        Err(format!(
-            "{scheme} database is not known here; use sqlite3:///absolute/path or sqlite3://:memory:"
-        ))
+        Err("use sqlite3:///absolute/path, postgres://user:password@host/database or \
+             mysql://user:password@tcp(host:3306)/database"
+            .to_owned())
     }
     fn fallback() -> Self {
         Self(Secret(String::new()))
+    }
+}
+
+/// Whether senders of requests must prove who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Everything is allowed to everyone, as in Fn.
+    None,
+    /// By bearer tokens.
+    Token,
+}
+
+impl Setting for Auth {
+    const KIND: &'static str = "none or token";
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            "token" => Ok(Self::Token),
+            _ => Err("use none (everything is allowed to everyone) or token (bearer tokens, made by `remuda token`)"
+                .to_owned()),
+        }
+    }
+    fn fallback() -> Self {
+        Self::None
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every variable of every daemon: one line each.
 
-use super::setting::{DatabaseUrl, DockerHost, List, Milliseconds, Networks, NewFile, Placer, Seconds};
+use super::setting::{Auth, DatabaseUrl, DockerHost, List, Milliseconds, Networks, NewFile, Placer, Seconds};
 use super::settings;
 use remuda_core::RunnerAddress;
 use remuda_telemetry::{Format, Level};
@@ -39,8 +39,23 @@ settings! {
 }
 
 settings! {
+    /// TLS of a node's HTTP listener.
+    pub struct HttpTls {
+        /// PEM file with the certificate of the HTTP listener; with its key, the listener speaks https and nothing else.
+        /// Read again when it changes. On API and full nodes FN_NODE_CERT_AUTHORITY says which client certificates are
+        /// those of nodes.
+        cert: Option<PathBuf> = "FN_HTTP_CERT", "";
+        /// PEM file with its private key (PKCS#1, PKCS#8 or SEC1).
+        key: Option<PathBuf> = "FN_HTTP_CERT_KEY", "";
+    }
+}
+
+settings! {
     /// The HTTP listener of API, full and LB nodes.
     pub struct Http {
+        /// Whether senders of requests must prove who they are: `token` asks for the bearer tokens that `remuda token`
+        /// makes. To be set alike on every API, full and LB node.
+        auth: Auth = "FN_AUTH", "none";
         /// The largest request body, in bytes; 0 = no limit.
         max_request_size: u64 = "FN_MAX_REQUEST_SIZE", "0";
         /// The largest request head, in bytes; 8192 at the least.
@@ -51,14 +66,22 @@ settings! {
         body_read_timeout: Seconds = "FN_REQUEST_BODY_READ_TIMEOUT", "0";
         /// The base of the endpoint URLs that the API shows; unset, it is the Host of the request.
         public_lb_url: Option<String> = "FN_PUBLIC_LB_URL", "";
+        /// Origins whose pages may use the node from a browser, or `*` for all; unset, none may.
+        cors_origins: Option<String> = "FN_API_CORS_ORIGINS", "";
+        /// Headers that those pages may send; unset: Origin, Content-Length and Content-Type.
+        cors_headers: Option<String> = "FN_API_CORS_HEADERS", "";
     }
 }
 
 settings! {
     /// The catalogue of API and full nodes.
     pub struct Api {
-        /// The database: `sqlite3:///absolute/path` or `sqlite3://:memory:`. Unset: `api/fn.db` in the state directory.
+        /// The database: `sqlite3:///absolute/path`, `sqlite3://:memory:`, `postgres://user:password@host:port/database`
+        /// or `mysql://user:password@tcp(host:port)/database`. Several nodes may share one. Unset: `api/fn.db` in the
+        /// state directory.
         db_url: Option<DatabaseUrl> = "FN_DB_URL", "";
+        /// How often a database that does not answer is tried at start, a second apart.
+        db_attempts: u64 = "FN_DS_DB_PING_MAX_RETRIES", "10";
         /// Where state that outlives a restart is kept; made with mode 0700.
         state_dir: PathBuf = "FN_STATE_DIR", "./data";
     }
@@ -136,8 +159,9 @@ settings! {
 settings! {
     /// A load balancer.
     pub struct LoadBalancer {
-        /// The API node: `http://host:port`, or `https://` with this node's certificate.
-        runner_api_url: Option<String> = "FN_RUNNER_API_URL", "";
+        /// The API nodes, each `http://host:port`, or `https://` with this node's certificate; one that does not answer
+        /// is passed over for the next.
+        runner_api_url: List<String> = "FN_RUNNER_API_URL", "";
         /// The node pool manager, `host:port`. Wins over FN_RUNNER_ADDRESSES.
         npm_address: Option<RunnerAddress> = "FN_NPM_ADDRESS", "";
         /// A fixed list of runners for every group (`fnnpm` with noop.so: see that plugin).

@@ -1,10 +1,14 @@
 //! An API node: the catalogue and its management API.
 
-use crate::config::ApiNode;
-use crate::env::{Api, Common};
+use crate::config::{ApiNode, database_url};
+use crate::env::{Api, Auth, Common, Http};
+use crate::wiring::Shell;
 use crate::wiring::http::{Behind, HttpSide};
 use crate::wiring::parts;
 use crate::{Failure, Ready, VERSION};
+use remuda_core::port::Tokens;
+use remuda_front::{Access, Extensions, Management};
+use remuda_lb::{CachedDefinitions, DefinitionsOptions, Sources};
 use remuda_store::Store;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,27 +19,71 @@ const ROLE: &str = "api";
 /// The catalogue's file in it.
 const DATABASE: &str = "fn.db";
 
-pub(super) async fn run(common: &Common, node: &ApiNode, shutdown: CancellationToken) -> Result<(), Failure> {
-    let http = HttpSide::bind(common, Some(&node.http), None).await?;
+pub(super) async fn run(
+    shell: &Shell,
+    node: &ApiNode,
+    extensions: Extensions,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let Shell { common, https } = shell;
+    let http = HttpSide::bind(common, https.as_ref(), Some(&node.http), None).await?;
     let store = Arc::new(open_store(&node.api).await?);
     announce(common, "api", &http)?;
-    let behind = Behind { catalog: Some(store.clone()), invoking: None, ids: parts::ids() };
-    let served = http.serve(behind, shutdown).await;
+    let known = remember(&store);
+    let behind = Behind {
+        management: Some(management(&store)),
+        invoking: None,
+        access: access(&node.http, known.clone()),
+        ids: parts::ids(),
+        extensions,
+    };
+    let stop = CancellationToken::new();
+    let served = async {
+        let served = http.serve(behind, shutdown).await;
+        stop.cancel();
+        served
+    };
+    let (served, ()) = tokio::join!(served, known.run(stop.clone()));
     store.close().await;
     served
 }
 
+/// What the store's own node remembers of it.
+pub(super) fn remember(store: &Arc<Store>) -> Arc<CachedDefinitions> {
+    let sources = Sources { definitions: store.clone(), tokens: store.clone(), changes: Some(store.clone()) };
+    Arc::new(CachedDefinitions::new(sources, DefinitionsOptions::default()))
+}
+
+/// What the management API needs.
+pub(super) fn management(store: &Arc<Store>) -> Management {
+    Management {
+        catalog: store.clone(),
+        groups: store.clone(),
+        tokens: store.clone(),
+        changes: store.clone(),
+    }
+}
+
+/// How the senders of requests are known.
+pub(super) fn access(http: &Http, tokens: Arc<dyn Tokens>) -> Access {
+    match http.auth {
+        Auth::None => Access::Open,
+        Auth::Token => Access::Tokens(tokens),
+    }
+}
+
 /// Opens the database that `FN_DB_URL` names, or the one in the state directory.
-pub(super) async fn open_store(api: &Api) -> Result<Store, Failure> {
-    let url = match &api.db_url {
-        Some(url) => url.0.reveal().to_owned(),
+pub(crate) async fn open_store(api: &Api) -> Result<Store, Failure> {
+    let url = match database_url(api) {
+        Some(url) => url.to_owned(),
         None => {
             private_directory(&api.state_dir)?;
             let directory = private_directory(&api.state_dir.join(ROLE))?;
             format!("sqlite3://{}", directory.join(DATABASE).display())
         }
     };
-    remuda_store::open(&url, &remuda_store::Options::default())
+    let connect_attempts = u32::try_from(api.db_attempts.max(1)).unwrap_or(u32::MAX);
+    remuda_store::open(&url, &remuda_store::Options { connect_attempts, ..remuda_store::Options::default() })
         .await
         .map_err(Failure::to("open the catalogue (FN_DB_URL, FN_STATE_DIR)"))
 }

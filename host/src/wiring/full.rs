@@ -2,21 +2,22 @@
 
 use crate::Failure;
 use crate::config::FullNode;
-use crate::env::Common;
-use crate::wiring::api;
 use crate::wiring::http::{Behind, HttpSide};
 use crate::wiring::parts::{self, LocalInvoker, Machinery};
-use remuda_front::Invoking;
+use crate::wiring::{Shell, api};
+use remuda_front::{Extensions, Invoking};
 use remuda_runner::Options;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(
-    common: &Common,
+    shell: &Shell,
     node: &FullNode,
+    extensions: Extensions,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let http = HttpSide::bind(common, Some(&node.http), Some(&node.agent)).await?;
+    let Shell { common, https } = shell;
+    let http = HttpSide::bind(common, https.as_ref(), Some(&node.http), Some(&node.agent)).await?;
     let ids = parts::ids();
     let store = Arc::new(api::open_store(&node.api).await?);
     let refuse_when_full = node.container.refuse_when_full.unwrap_or(false);
@@ -24,9 +25,16 @@ pub(super) async fn run(
     let machinery = Machinery::start(&node.container, &node.agent, ids.clone(), adjust).await?;
     api::announce(common, "full", &http)?;
 
+    let known = api::remember(&store);
     let invoking =
-        Invoking { definitions: store.clone(), invoker: Arc::new(LocalInvoker(machinery.runner.clone())) };
-    let behind = Behind { catalog: Some(store.clone()), invoking: Some(invoking), ids };
+        Invoking { definitions: known.clone(), invoker: Arc::new(LocalInvoker(machinery.runner.clone())) };
+    let behind = Behind {
+        management: Some(api::management(&store)),
+        invoking: Some(invoking),
+        access: api::access(&node.http, known.clone()),
+        ids,
+        extensions,
+    };
     let stop = CancellationToken::new();
     // One grace for both: calls that somebody waits for over HTTP, and detached ones.
     let closing = async {
@@ -34,8 +42,12 @@ pub(super) async fn run(
         machinery.close(common.shutdown_grace.0).await;
         stop.cancel();
     };
-    let (served, (), ()) =
-        tokio::join!(http.serve(behind, shutdown.clone()), closing, machinery.runner.run(stop.clone()));
+    let (served, (), (), ()) = tokio::join!(
+        http.serve(behind, shutdown.clone()),
+        closing,
+        machinery.runner.run(stop.clone()),
+        known.run(stop.clone()),
+    );
     store.close().await;
     served
 }

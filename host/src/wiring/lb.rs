@@ -2,15 +2,15 @@
 
 use crate::Failure;
 use crate::config::{LbNode, RunnerSource};
-use crate::env::{Common, Placer};
-use crate::wiring::api::announce;
+use crate::env::{Auth, Placer};
+use crate::wiring::api::{self, announce};
 use crate::wiring::http::{Behind, HttpSide};
-use crate::wiring::parts;
+use crate::wiring::{Shell, parts};
 use remuda_core::port::{DemandSink, Membership, Placement};
 use remuda_core::{LbId, Timestamp};
-use remuda_front::Invoking;
+use remuda_front::{Extensions, Invoking};
 use remuda_lb::{
-    CachedDefinitions, ConsistentHash, DefinitionsOptions, LoadBalancer, Naive, Options, Ports,
+    CachedDefinitions, ConsistentHash, DefinitionsOptions, LoadBalancer, Naive, Options, Ports, Sources,
     StaticMembership,
 };
 use remuda_wire::{ApiClient, ApiUrl, PoolClient, connector, tls};
@@ -21,8 +21,14 @@ use tokio_util::sync::CancellationToken;
 /// How often readiness is looked at.
 const READINESS_INTERVAL: Duration = Duration::from_millis(100);
 
-pub(super) async fn run(common: &Common, node: &LbNode, shutdown: CancellationToken) -> Result<(), Failure> {
-    let http = HttpSide::bind(common, Some(&node.http), Some(&node.agent)).await?;
+pub(super) async fn run(
+    shell: &Shell,
+    node: &LbNode,
+    extensions: Extensions,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let Shell { common, https } = shell;
+    let http = HttpSide::bind(common, https.as_ref(), Some(&node.http), Some(&node.agent)).await?;
     let identity = node.certs.as_ref().map(parts::identity).transpose()?;
     let ids = parts::ids();
     let (membership, demand) = runners(node, identity.as_ref())?;
@@ -42,13 +48,18 @@ pub(super) async fn run(common: &Common, node: &LbNode, shutdown: CancellationTo
     let lb_id = LbId::new(ids.next(Timestamp::from(SystemTime::now())));
     let options = Options { placer_timeout: node.lb.placer_timeout.0, ..Options::default() };
     let balancer = LoadBalancer::new(lb_id, options, ports);
-    let api = api_client(node, identity.as_ref())?;
-    let definitions = Arc::new(CachedDefinitions::new(Arc::new(api), DefinitionsOptions::default()));
+    let definitions = definitions(node, identity.as_ref())?;
     announce(common, "lb", &http)?;
 
     let readiness = http.readiness.clone();
-    let invoking = Invoking { definitions, invoker: balancer.invoker() };
-    let behind = Behind { catalog: None, invoking: Some(invoking), ids };
+    let invoking = Invoking { definitions: definitions.clone(), invoker: balancer.invoker() };
+    let behind = Behind {
+        management: None,
+        invoking: Some(invoking),
+        access: api::access(&node.http, definitions.clone()),
+        ids,
+        extensions,
+    };
     let stop = CancellationToken::new();
     let served = async {
         let served = http.serve(behind, shutdown.clone()).await;
@@ -66,8 +77,9 @@ pub(super) async fn run(common: &Common, node: &LbNode, shutdown: CancellationTo
             tokio::select! { () = stop.cancelled() => return, _ = ticks.tick() => {} }
         }
     };
-    // Membership and demand go on until the last call has ended.
-    let (served, (), ()) = tokio::join!(served, balancer.run(stop.clone()), ready);
+    // Membership, demand and news go on until the last call has ended.
+    let (served, (), (), ()) =
+        tokio::join!(served, balancer.run(stop.clone()), ready, definitions.run(stop.clone()));
     served
 }
 
@@ -90,11 +102,22 @@ fn runners(node: &LbNode, identity: Option<&tls::Identity>) -> Result<Runners, F
     }
 }
 
-fn api_client(node: &LbNode, identity: Option<&tls::Identity>) -> Result<ApiClient, Failure> {
-    let unusable = |error: &dyn std::fmt::Display| {
-        let fix = "use the base URL of the API node, such as http://api.example:8080";
-        Failure::Unusable(format!("FN_RUNNER_API_URL is '{}': {error}; {fix}", node.api_url))
+/// What is remembered of the API nodes' definitions.
+fn definitions(node: &LbNode, identity: Option<&tls::Identity>) -> Result<Arc<CachedDefinitions>, Failure> {
+    let unusable = |error: String| {
+        let fix = "use the base URLs of the API nodes, such as http://api.example:8080";
+        Failure::Unusable(format!("FN_RUNNER_API_URL is '{}': {error}; {fix}", node.api_urls.join(",")))
     };
-    let url = ApiUrl::parse(&node.api_url).map_err(|error| unusable(&error))?;
-    ApiClient::new(url, identity.map(tls::Identity::http_client_config)).map_err(|error| unusable(&error))
+    let urls = node
+        .api_urls
+        .iter()
+        .map(|url| ApiUrl::parse(url))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(unusable)?;
+    let auth = node.http.auth == Auth::Token;
+    let client =
+        ApiClient::new(urls, identity.map(tls::Identity::http_client_config), auth).map_err(unusable)?;
+    let client = Arc::new(client);
+    let sources = Sources { definitions: client.clone(), tokens: client.clone(), changes: Some(client) };
+    Ok(Arc::new(CachedDefinitions::new(sources, DefinitionsOptions::default())))
 }

@@ -30,15 +30,20 @@ pub(super) fn identity(certs: &CertFiles) -> Result<tls::Identity, Failure> {
         key: certs.key.clone(),
         authority: certs.authority.clone(),
     };
-    tls::Identity::load(&paths).map_err(|error| {
-        let mut text = format!("the node's certificates (FN_NODE_CERT…) cannot be used: {error}");
-        let mut next = std::error::Error::source(&error);
+    tls::Identity::load(&paths).map_err(unusable("the node's certificates (FN_NODE_CERT…) cannot be used"))
+}
+
+/// What an operator is told whose files cannot be used: `what`, and the chain of reasons.
+pub(super) fn unusable<E: std::error::Error>(what: &str) -> impl FnOnce(E) -> Failure {
+    move |error| {
+        let mut text = format!("{what}: {error}");
+        let mut next = error.source();
         while let Some(cause) = next {
             text.push_str(&format!(": {cause}"));
             next = cause.source();
         }
         Failure::Unusable(text)
-    })
+    }
 }
 
 /// A runner with its engine.

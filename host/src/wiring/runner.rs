@@ -2,21 +2,25 @@
 
 use crate::config::RunnerNode;
 use crate::env::Common;
+use crate::wiring::Shell;
 use crate::wiring::http::{Behind, HttpSide};
 use crate::wiring::listen::listen;
 use crate::wiring::parts::{self, Machinery};
 use crate::{Failure, Ready, VERSION};
 use remuda_core::GroupId;
+use remuda_front::Extensions;
 use remuda_runner::Options;
 use remuda_wire::{RunnerService, serve_grpc};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(
-    common: &Common,
+    shell: &Shell,
     node: &RunnerNode,
+    extensions: Extensions,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let http = HttpSide::bind(common, None, None).await?;
+    let Shell { common, https } = shell;
+    let http = HttpSide::bind(common, https.as_ref(), None, None).await?;
     let (listener, grpc) = listen(common, node.runner.grpc_port, "FN_GRPC_PORT").await?;
     let identity = node.certs.as_ref().map(parts::identity).transpose()?;
     if identity.is_none() {
@@ -46,7 +50,7 @@ pub(super) async fn run(
             () = parts::past(&shutdown, grace) => {}
         }
     };
-    let behind = Behind { catalog: None, invoking: None, ids };
+    let behind = Behind::nothing(ids, extensions);
     let (served, (), (), ()) = tokio::join!(
         http.serve(behind, shutdown.clone()),
         protocol,

@@ -6,19 +6,53 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL has no scheme.
-    #[error("a database URL must look like sqlite3:///absolute/path/fn.db, or be sqlite3://:memory:")]
+    #[error(
+        "a database URL must look like sqlite3:///absolute/path/fn.db, postgres://user:password@host:5432/database or \
+         mysql://user:password@tcp(host:3306)/database"
+    )]
     NoUrl,
     /// The URL names no file.
     #[error("the database URL names no file: it must look like sqlite3:///absolute/path/fn.db")]
     NoPath,
     /// The URL names a kind of database that is not there.
     #[error(
-        "databases of the kind '{scheme}' are not supported yet: what works today is sqlite3:///absolute/path/fn.db \
-         and sqlite3://:memory:"
+        "databases of the kind '{scheme}' are not supported: use sqlite3:///absolute/path/fn.db, \
+         postgres://user:password@host:5432/database or mysql://user:password@tcp(host:3306)/database"
     )]
     Scheme {
         /// The kind it named.
         scheme: String,
+    },
+    /// The URL of a PostgreSQL server cannot be read. It is not repeated, because passwords stand in it.
+    #[error(
+        "the database URL must look like postgres://user:password@host:5432/database?sslmode=require, with what is \
+         special in a URL escaped, in the password too"
+    )]
+    Postgres,
+    /// The URL of a MySQL server cannot be read.
+    #[error(
+        "the database URL must look like mysql://user:password@tcp(host:3306)/database?tls=true, or like \
+         mysql://user:password@host:3306/database?ssl-mode=REQUIRED with what is special in a URL escaped"
+    )]
+    MySql,
+    /// The server cannot be reached, or lets nobody in.
+    #[error("connect to the database {name}, tried {attempts} times")]
+    Connect {
+        /// Where it is, without user and password.
+        name: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// What the last attempt ended with.
+        source: sqlx::Error,
+    },
+    /// Tables of our names are there, and are not ours.
+    #[error(
+        "the database {name} holds tables that Remuda did not make, probably Fn's own: name an empty database, and \
+         create apps, functions and triggers in it through the API"
+    )]
+    Foreign {
+        /// Its path, or where it is without user and password.
+        name: String,
     },
     /// The directory of the file cannot be made.
     #[error("create the database's directory {}", directory.display())]
@@ -31,7 +65,7 @@ pub enum Error {
     /// The file cannot be opened, or is no database.
     #[error("open the database {name}")]
     Open {
-        /// Its path, or `:memory:`.
+        /// Its path, `:memory:`, or where it is without user and password.
         name: String,
         /// What the database said.
         source: sqlx::Error,
@@ -39,7 +73,7 @@ pub enum Error {
     /// The tables cannot be brought up to date.
     #[error("bring the tables of the database {name} up to version {version}")]
     Migrate {
-        /// Its path, or `:memory:`.
+        /// Its path, `:memory:`, or where it is without user and password.
         name: String,
         /// The version that was being made.
         version: i64,
@@ -52,7 +86,7 @@ pub enum Error {
          versions up to {known}"
     )]
     Newer {
-        /// Its path, or `:memory:`.
+        /// Its path, `:memory:`, or where it is without user and password.
         name: String,
         /// The version of its tables.
         found: i64,
@@ -62,7 +96,7 @@ pub enum Error {
     /// It took too long, mostly because another process keeps it locked.
     #[error("open the database {name}: not done after {seconds} s; is it locked by another process?")]
     Timeout {
-        /// Its path, or `:memory:`.
+        /// Its path, `:memory:`, or where it is without user and password.
         name: String,
         /// How long it took.
         seconds: u64,

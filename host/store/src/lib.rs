@@ -1,43 +1,63 @@
-//! The catalogue in a database: implements [`remuda_core::port::Catalog`] with sqlx. SQLite today.
+//! The catalogue in a database: SQLite, PostgreSQL, MySQL or MariaDB, with sqlx.
 //!
 //! It stores what it is given: what may be stored is decided by [`remuda_core::catalog`]. What it does decide is what
 //! only a database can: that names and sources stay unique, that a function's app exists. Deliberately absent: HTTP,
 //! caching (a load balancer does that), and SQL outside this crate. Start from [`open`].
+//!
+//! Inside: `table` has the statements, written once for all databases; `database` has what differs between them and how
+//! writes become transactions; `tail` reads word of changes and tells it.
 
+mod database;
 mod error;
-mod sqlite;
+mod failure;
+mod migrations;
+mod pruning;
+mod session;
+mod store;
+mod table;
+mod tail;
 mod url;
 
 pub use error::Error;
-pub use sqlite::Store;
+pub use store::Store;
 
 use std::time::Duration;
 
 /// How a database is used.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Connections that read at the same time.
-    pub readers: u32,
-    /// What one operation may take, waiting for a connection included.
+    /// Connections at the same time, beside one that reads word of changes; with SQLite beside the one that writes.
+    pub connections: u32,
+    /// What one operation may take, waiting for a connection included. (A server that cannot be reached is given up
+    /// on after two seconds.)
     pub operation_timeout: Duration,
-    /// What opening may take: waiting for another process that is migrating, included.
+    /// What bringing the tables up to date may take: waiting for another process that does so included.
     pub open_timeout: Duration,
+    /// How often a server is tried while opening, a second apart.
+    pub connect_attempts: u32,
+    /// How often to look for what others have changed, while anybody watches.
+    pub poll_interval: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { readers: 4, operation_timeout: Duration::from_secs(15), open_timeout: Duration::from_secs(30) }
+        Self {
+            connections: 8,
+            operation_timeout: Duration::from_secs(15),
+            open_timeout: Duration::from_secs(30),
+            connect_attempts: 10,
+            poll_interval: Duration::from_millis(50),
+        }
     }
 }
 
-/// Opens the database that `url` names, makes it when it is not there, and brings its tables up to date. Several
-/// processes may open one at the same time.
+/// Opens the database that `url` names and brings its tables up to date. Several processes may open one at the same
+/// time.
 ///
-/// Understood are `sqlite3:///absolute/path` and, for a database that dies with the process, `sqlite3://:memory:` or
-/// `:memory:`.
+/// Understood are `sqlite3:///absolute/path`, which is made when it is not there; for a database that dies with the
+/// process `sqlite3://:memory:` or `:memory:`; `postgres://user:password@host:port/database?sslmode=…`; and
+/// `mysql://user:password@tcp(host:port)/database` or `mysql://user:password@host:port/database`. The errors do not
+/// repeat passwords.
 pub async fn open(url: &str, options: &Options) -> Result<Store, Error> {
-    match url::parse(url)? {
-        url::Place::File(path) => Store::open_file(&path, options).await,
-        url::Place::Memory => Store::open_memory(options).await,
-    }
+    Store::open(&url::parse(url)?, options).await
 }

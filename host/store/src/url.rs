@@ -1,15 +1,47 @@
 //! Where a database is, as `FN_DB_URL` says it.
 
+mod mysql;
+
 use crate::Error;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use std::fmt;
 use std::path::PathBuf;
 
-/// Where a database is.
-#[derive(Debug, PartialEq, Eq)]
+/// Where a database is. As text it says so without user and password.
+#[derive(Clone, Debug)]
 pub(crate) enum Place {
     /// In a file.
     File(PathBuf),
     /// In this process.
     Memory,
+    /// On a PostgreSQL server.
+    Postgres(PgConnectOptions),
+    /// On a MySQL or MariaDB server.
+    MySql(MySqlConnectOptions),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Memory => f.write_str(MEMORY),
+            Self::Postgres(at) => {
+                let database = at.get_database().unwrap_or_default();
+                match at.get_socket() {
+                    Some(socket) => write!(f, "postgres://{}/{database}", socket.display()),
+                    None => write!(f, "postgres://{}:{}/{database}", at.get_host(), at.get_port()),
+                }
+            }
+            Self::MySql(at) => {
+                let database = at.get_database().unwrap_or_default();
+                match at.get_socket() {
+                    Some(socket) => write!(f, "mysql://unix({})/{database}", socket.display()),
+                    None => write!(f, "mysql://{}:{}/{database}", at.get_host(), at.get_port()),
+                }
+            }
+        }
+    }
 }
 
 const MEMORY: &str = ":memory:";
@@ -20,35 +52,81 @@ pub(crate) fn parse(url: &str) -> Result<Place, Error> {
         return Ok(Place::Memory);
     }
     let (scheme, rest) = url.split_once("://").ok_or(Error::NoUrl)?;
-    if !matches!(scheme, "sqlite3" | "sqlite") {
-        return Err(Error::Scheme { scheme: scheme.to_owned() });
+    match scheme {
+        "sqlite3" | "sqlite" => match rest {
+            "" => Err(Error::NoPath),
+            MEMORY | "/:memory:" => Ok(Place::Memory),
+            path => Ok(Place::File(PathBuf::from(path))),
+        },
+        "postgres" | "postgresql" => postgres(url).map(Place::Postgres),
+        "mysql" => mysql::parse(url).map(Place::MySql),
+        _ => Err(Error::Scheme { scheme: scheme.to_owned() }),
     }
-    match rest {
-        "" => Err(Error::NoPath),
-        MEMORY | "/:memory:" => Ok(Place::Memory),
-        path => Ok(Place::File(PathBuf::from(path))),
+}
+
+/// What is wrong is not repeated: it may be the password.
+fn postgres(url: &str) -> Result<PgConnectOptions, Error> {
+    let options: PgConnectOptions = url.parse().map_err(|_| Error::Postgres)?;
+    if options.get_database().is_none_or(str::is_empty) {
+        return Err(Error::Postgres);
     }
+    Ok(options)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(url: &str) -> String {
+        parse(url).unwrap().to_string()
+    }
+
     #[test]
     fn a_file_and_the_memory_can_be_named() {
-        assert_eq!(parse("sqlite3:///var/lib/fn.db").unwrap(), Place::File("/var/lib/fn.db".into()));
-        assert_eq!(parse("sqlite3://data/fn.db").unwrap(), Place::File("data/fn.db".into()));
+        assert_eq!(read("sqlite3:///var/lib/fn.db"), "/var/lib/fn.db");
+        assert_eq!(read("sqlite3://data/fn.db"), "data/fn.db");
         for memory in [":memory:", "sqlite3://:memory:", "sqlite3:///:memory:"] {
-            assert_eq!(parse(memory).unwrap(), Place::Memory);
+            assert_eq!(read(memory), ":memory:");
+        }
+    }
+
+    #[test]
+    fn servers_can_be_named_and_are_told_without_user_and_password() {
+        for (url, name) in [
+            ("postgres://me:secret@h:5433/fn?sslmode=require", "postgres://h:5433/fn"),
+            ("postgresql://me@h/fn", "postgres://h:5432/fn"),
+            ("postgres:///fn?host=/run/postgresql&user=me", "postgres:///run/postgresql/fn"),
+            ("mysql://me:secret@tcp(h:3307)/fn?parseTime=true", "mysql://h:3307/fn"),
+            ("mysql://me:se/c@r(e)t?@tcp(h)/fn", "mysql://h:3306/fn"),
+            ("mysql://me:secret@tcp([::1]:3307)/fn", "mysql://::1:3307/fn"),
+            (
+                "mysql://me:secret@unix(/run/mysqld/mysqld.sock)/fn",
+                "mysql://unix(/run/mysqld/mysqld.sock)/fn",
+            ),
+            ("mysql://me:secret@h:3307/fn?ssl-mode=REQUIRED", "mysql://h:3307/fn"),
+        ] {
+            assert_eq!(read(url), name, "{url}");
         }
     }
 
     #[test]
     fn what_does_not_work_is_told_what_does_and_no_password_is_repeated() {
-        for bad in ["postgres://u:secret@h/db", "mysql://u:secret@tcp(h:3306)/db", "fn.db", "", "sqlite3://"]
-        {
+        for bad in ["oracle://u:secret@h/db", "fn.db", "", "sqlite3://"] {
             let sentence = parse(bad).unwrap_err().to_string();
             assert!(sentence.contains("sqlite3://"), "{sentence}");
+            assert!(!sentence.contains("secret"), "{sentence}");
+        }
+        for (bad, good) in [
+            ("postgres://u:secret@h:port/db", "postgres://"),
+            ("postgres://u:secret@h/db?sslmode=secret", "postgres://"),
+            ("mysql://u:secret@tcp(h:secret)/db", "mysql://"),
+            ("mysql://u:secret@tcp(h:3306)", "mysql://"),
+            ("mysql://u:secret@tcp(h:3306)/", "mysql://"),
+            ("mysql://u:secret@tcp(h:3306)/db?tls=secret", "mysql://"),
+            ("mysql://u:secret@h:port/db", "mysql://"),
+        ] {
+            let sentence = parse(bad).map(|place| place.to_string()).unwrap_err().to_string();
+            assert!(sentence.contains(good), "{bad}: {sentence}");
             assert!(!sentence.contains("secret"), "{sentence}");
         }
     }

@@ -1,123 +1,83 @@
-//! The catalogue of an API node, asked over HTTP: the `Definitions` of nodes that have none.
+//! The catalogue of API nodes, asked over HTTP: the `Definitions`, `Tokens` and `Changes` of nodes that have none.
 //!
-//! Nothing is cached here. `Kind::Unavailable` means that nobody knows, so that whoever caches may serve what it
-//! has; `Kind::NotFound` is the API node's word.
+//! Any API node of a platform answers for all of them: one after another is asked until one does. Nothing is cached
+//! here. `Kind::Unavailable` means that nobody knows, so that whoever caches may serve what it has; `Kind::NotFound` is
+//! an API node's word.
 
+mod ask;
+mod changes;
+mod lines;
+mod nodes;
+mod seldom;
 mod shapes;
 mod socket;
+mod url;
 
+pub use url::ApiUrl;
+
+use ask::{Answer, DEADLINE, Failed};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
+use futures_util::stream::BoxStream;
+use http::StatusCode;
+use http::uri::PathAndQuery;
+use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use remuda_core::port::Definitions;
-use remuda_core::{App, AppId, Fault, FnId, Function, Kind, Trigger};
+use nodes::Nodes;
+use remuda_core::access::Token;
+use remuda_core::port::{Changes, Definitions, News, Tokens};
+use remuda_core::{App, AppId, Fault, FnId, Function, Kind, TokenId, Trigger};
 use rustls::ClientConfig;
+use seldom::Seldom;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use url::{encode, segment};
 
-/// What one question may take, with all its attempts.
-const DEADLINE: Duration = Duration::from_secs(5);
-/// What one attempt may take.
-const ATTEMPT: Duration = Duration::from_secs(2);
-/// The pauses before the attempts after the first, in milliseconds.
-const PAUSES_MS: [u64; 2] = [30, 120];
-/// The largest answer, in bytes. One app, function or trigger is a few kilobytes.
-const ANSWER: usize = 1 << 20;
-/// The longest path that is asked for, in bytes. The longest source that can be had, percent-encoded, is less than half
-/// of it; what is longer does not exist, and servers refuse it without looking.
-const PATH: usize = 16 * 1024;
-/// Connections kept open while nothing is asked, and for how long.
-const IDLE: usize = 8;
+/// Connections to each node kept open while nothing is asked, and for how long.
+const IDLE: usize = 32;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Questions that may be under way at once: each may need a connection of its own. The others wait.
+const QUESTIONS: usize = 256;
 
-/// Where an API node is: scheme and host of a URL. Its path is not looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiUrl {
-    scheme: Scheme,
-    authority: Authority,
-}
-
-impl ApiUrl {
-    /// Reads `http://host:port` or `https://host:port`. The error is a sentence that says what is wrong.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.trim().parse().map_err(|error| format!("'{text}' is not a URL: {error}"))?;
-        let parts = uri.into_parts();
-        let scheme = parts.scheme.filter(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
-        let (Some(scheme), Some(authority)) = (scheme, parts.authority) else {
-            return Err(format!("'{text}' is not http://host:port or https://host:port"));
-        };
-        if authority.as_str().contains('@') {
-            return Err("the URL carries a user name, which is not supported".to_owned());
-        }
-        Ok(Self { scheme, authority })
-    }
-
-    /// Whether it is asked over TLS, with the node's own certificate.
-    pub fn is_https(&self) -> bool {
-        self.scheme == Scheme::HTTPS
-    }
-}
-
-impl std::fmt::Display for ApiUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.authority)
-    }
-}
-
-/// Asks an API node. Cheap to clone; connections are shared.
+/// Asks API nodes. Cheap to clone; connections are shared.
 #[derive(Clone)]
 pub struct ApiClient {
-    url: ApiUrl,
-    client: Client<socket::Dial, Empty<Bytes>>,
+    shared: Arc<Shared>,
 }
 
-/// Why an attempt gave no answer.
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error("ask {0}")]
-    Ask(String, #[source] hyper_util::client::legacy::Error),
-    #[error("read the answer of {0}")]
-    Read(String, #[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("{0} did not answer within {ATTEMPT:?}")]
-    Late(String),
-    #[error("{0} answered {1}")]
-    Status(String, StatusCode),
+struct Shared {
+    nodes: Nodes,
+    client: Client<socket::Dial, Empty<Bytes>>,
+    /// Whether the nodes are told that this one means to be known by its certificate.
+    auth: bool,
+    questions: Semaphore,
+    refusals: Seldom,
 }
 
 impl ApiClient {
-    /// A client of the API node at `url`; `tls` as [`crate::tls::Identity::http_client_config`] gives it. The error,
-    /// a sentence, is that of an https URL without an identity.
-    pub fn new(url: ApiUrl, tls: Option<Arc<ClientConfig>>) -> Result<Self, String> {
-        if url.is_https() && tls.is_none() {
-            return Err(format!(
-                "{url} is asked over TLS: the node needs a certificate, a key and an authority"
-            ));
-        }
+    /// A client of the API nodes at `urls`, of which the first is asked first; `tls` as
+    /// [`crate::tls::Identity::http_client_config`] gives it. With `auth` the API nodes want to know who asks, which a
+    /// node proves with its certificate. The error is a sentence that says what to change.
+    pub fn new(urls: Vec<ApiUrl>, tls: Option<Arc<ClientConfig>>, auth: bool) -> Result<Self, String> {
+        check(&urls, tls.is_some(), auth)?;
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(IDLE)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(socket::Dial::new(tls));
-        Ok(Self { url, client })
+        let (nodes, questions) = (Nodes::new(urls), Semaphore::new(QUESTIONS));
+        let shared = Shared { nodes, client, auth, questions, refusals: Seldom::default() };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// What is at `path`; `missing` is the message when the API node says that nothing is.
     async fn get<T: DeserializeOwned>(&self, path: &str, missing: &'static str) -> Result<T, Fault> {
-        let uri = self.uri(path).ok_or_else(|| Fault::not_found(missing))?;
-        let answer = timeout(DEADLINE, self.attempts(&uri)).await;
-        let (status, body) = match answer {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(failed)) => return Err(self.away().caused_by(failed)),
-            Err(_) => {
-                return Err(self.away().caused_by(format!("no answer within {} s", DEADLINE.as_secs())));
-            }
-        };
+        let path = url::path(path).ok_or_else(|| Fault::not_found(missing))?;
+        let (status, body) = self.ask(&path).await?;
         if status == StatusCode::NOT_FOUND {
             return Err(Fault::not_found(shapes::not_found(&body).unwrap_or(missing)));
         }
@@ -125,61 +85,54 @@ impl ApiClient {
             // About what was asked, and not about the API node, which answers.
             let kind = Kind::Foreign(status.as_u16());
             return Err(
-                Fault::user(kind, format!("the API node answered {status}")).caused_by(uri.to_string())
+                Fault::user(kind, format!("the API node answered {status}")).caused_by(path.to_string())
             );
         }
         if status != StatusCode::OK {
-            return Err(Fault::internal(format!("{uri} answered {status}")));
+            return Err(Fault::internal(format!("{path} was answered {status}")));
         }
         serde_json::from_slice(&body)
-            .map_err(|error| Fault::internal(format!("{uri} answered what cannot be read: {error}")))
+            .map_err(|error| Fault::internal(format!("{path} was answered what cannot be read: {error}")))
     }
 
-    /// `None` for a path that no request can carry: nothing can be there.
-    fn uri(&self, path: &str) -> Option<Uri> {
-        if path.len() > PATH {
-            return None;
-        }
-        let path = PathAndQuery::try_from(path).ok()?;
-        let uri = Uri::builder()
-            .scheme(self.url.scheme.clone())
-            .authority(self.url.authority.clone())
-            .path_and_query(path);
-        uri.build().ok()
-    }
-
-    /// Asks until there is an answer that is not the API node's own trouble, a few times.
-    async fn attempts(&self, uri: &Uri) -> Result<(StatusCode, Bytes), Failed> {
-        for pause in PAUSES_MS {
-            match self.attempt(uri).await {
-                Ok(answer) => return Ok(answer),
-                Err(failed) => tracing::debug!(error = %crate::connection::chain(&failed), "asking again"),
+    /// The answer of an API node that answers. That all refuse to tell us anything is as if none did: what is known
+    /// goes on to serve.
+    async fn ask(&self, path: &PathAndQuery) -> Result<Answer, Fault> {
+        let asked = timeout(DEADLINE, async {
+            // It is never closed.
+            let _place = self.shared.questions.acquire().await;
+            self.shared.ask(path).await
+        });
+        let away = |message| Fault::service(Kind::Unavailable, message);
+        match asked.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(failed @ Failed::Refused(..))) => {
+                Err(away("the API node does not tell this node anything").caused_by(failed))
             }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+            Ok(Err(failed)) => Err(away("the API node cannot be reached").caused_by(failed)),
+            Err(_) => Err(away("the API node cannot be reached")
+                .caused_by(format!("no answer within {} s", DEADLINE.as_secs()))),
         }
-        self.attempt(uri).await
     }
+}
 
-    async fn attempt(&self, uri: &Uri) -> Result<(StatusCode, Bytes), Failed> {
-        let ask = async {
-            let mut request = Request::new(Empty::new());
-            *request.uri_mut() = uri.clone();
-            let response =
-                self.client.request(request).await.map_err(|error| Failed::Ask(uri.to_string(), error))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER).collect().await;
-            let body = body.map_err(|error| Failed::Read(uri.to_string(), error))?.to_bytes();
-            if status.is_server_error() {
-                return Err(Failed::Status(uri.to_string(), status));
-            }
-            Ok((status, body))
-        };
-        timeout(ATTEMPT, ask).await.unwrap_or_else(|_| Err(Failed::Late(uri.to_string())))
+/// Whether these can be asked; the error is a sentence that says what to change.
+fn check(urls: &[ApiUrl], has_identity: bool, auth: bool) -> Result<(), String> {
+    let first = urls.first().ok_or("no API node is named: name at least one")?;
+    if let Some(other) = urls.iter().find(|other| other.is_https() != first.is_https()) {
+        return Err(format!("{first} and {other} mix https and http: use one of them for all API nodes"));
     }
-
-    fn away(&self) -> Fault {
-        Fault::service(Kind::Unavailable, "the API node cannot be reached")
+    if auth && !first.is_https() {
+        return Err(format!(
+            "{first} is http: with FN_AUTH=token a load balancer reads the API by its node certificate: use https"
+        ));
     }
+    if first.is_https() && !has_identity {
+        return Err(format!(
+            "{first} is asked over TLS: the node needs a certificate, a key and an authority"
+        ));
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -218,66 +171,40 @@ impl Definitions for ApiClient {
     }
 }
 
-fn segment(text: &str) -> String {
-    encode(text, false)
+#[async_trait]
+impl Tokens for ApiClient {
+    async fn token(&self, id: &TokenId) -> Result<Arc<Token>, Fault> {
+        let path = format!("/v2/runner/tokens/{}", segment(id.as_str()));
+        let token: shapes::TokenShape = self.get(&path, shapes::NO_TOKEN).await?;
+        let token: Token = token.try_into().map_err(Fault::internal)?;
+        if token.id != *id {
+            return Err(Fault::internal(format!("{path} was answered another token")));
+        }
+        Ok(Arc::new(token))
+    }
 }
 
-/// Percent-encodes everything but RFC 3986's unreserved characters, and slashes where they separate.
-fn encode(text: &str, keep_slashes: bool) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte))
-            }
-            b'/' if keep_slashes => encoded.push('/'),
-            other => {
-                const HEX: &[u8; 16] = b"0123456789ABCDEF";
-                encoded.push('%');
-                encoded.push(char::from(HEX[usize::from(other >> 4)]));
-                encoded.push(char::from(HEX[usize::from(other & 15)]));
-            }
-        }
+impl Changes for ApiClient {
+    fn watch(&self) -> BoxStream<'static, News> {
+        changes::watch(Arc::clone(&self.shared))
     }
-    encoded
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
-    fn a_url_is_reduced_to_scheme_and_host() {
-        for (text, read) in [
-            ("http://localhost:8080", "http://localhost:8080"),
-            ("https://api.example/v2/ignored?x=1", "https://api.example"),
-            ("http://[::1]:8080/", "http://[::1]:8080"),
-        ] {
-            assert_eq!(ApiUrl::parse(text).unwrap().to_string(), read);
-        }
-        for bad in ["", "localhost:8080", "ftp://h", "/path", "http://", "http://u:p@h"] {
-            assert!(ApiUrl::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn https_needs_an_identity() {
-        let url = ApiUrl::parse("https://api:8080").unwrap();
-        assert!(ApiClient::new(url, None).is_err());
-    }
-
-    #[test]
-    fn a_source_keeps_its_slashes_and_nothing_else() {
-        assert_eq!(encode("/a/b?c#d é%", true), "/a/b%3Fc%23d%20%C3%A9%25");
-        assert_eq!(segment("a/b"), "a%2Fb");
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_makes_a_valid_path(text in ".*") {
-            let paths = [format!("/x/{}", encode(&text, true)), format!("/x?name={}", segment(&text))];
-            prop_assert!(paths.into_iter().all(|path| PathAndQuery::try_from(path).is_ok()));
-        }
+    fn what_cannot_be_asked_together_or_in_clear_is_refused_with_a_sentence() {
+        let refused = |urls: &str, auth| {
+            let urls = ApiUrl::parse_list(urls).unwrap();
+            (check(&urls, true, auth).err().unwrap_or_default(), check(&urls, false, auth).is_ok())
+        };
+        assert_eq!(refused("http://a,http://b", false), (String::new(), true));
+        assert_eq!(refused("https://a,https://b", true), (String::new(), false));
+        assert!(refused("https://a,http://b", false).0.contains("mix https and http"));
+        let (sentence, _) = refused("http://a", true);
+        assert!(sentence.ends_with("use https") && sentence.contains("FN_AUTH=token"), "{sentence}");
+        assert!(ApiClient::new(Vec::new(), None, false).is_err());
     }
 }

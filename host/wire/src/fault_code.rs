@@ -15,9 +15,12 @@ const SPEECHLESS: &str = "Unknown Error From Pure Runner";
 pub(crate) fn code(kind: Kind) -> i32 {
     match kind {
         Kind::Invalid | Kind::CannotAllocate | Kind::ImageRefused => 400,
+        Kind::Unauthorized => 401,
+        Kind::Forbidden => 403,
         Kind::NotFound => 404,
         Kind::Conflict => 409,
         Kind::TooLarge => 413,
+        Kind::TooMany => 429,
         Kind::Cancelled => 444,
         Kind::DetachRefused => 501,
         Kind::InitFailed | Kind::FunctionFailed | Kind::PullFailed | Kind::RunnerLost => 502,

@@ -2,8 +2,8 @@
 //!
 //! Each wire has the same core trait at both ends: [`RunnerService`] serves an `Executor` and [`connector`] opens
 //! clients that are one; [`PoolService`] serves a `Membership` and a `DemandSink` and [`PoolClient`] is both;
-//! [`ApiClient`] is the `Definitions` of a node that has no catalogue. [`serve_grpc`] accepts connections for the
-//! services, [`tls::Identity`] proves who a node is, [`certs`] makes certificates.
+//! [`ApiClient`] is the `Definitions`, `Tokens` and `Changes` of a node that has no catalogue. [`serve_grpc`] accepts
+//! connections for the services, [`tls::Identity`] proves who a node is, [`certs`] makes certificates.
 //!
 //! What deliberately is not here: which runner is tried next, what is kept for a replay, what is cached. A refusal
 //! for want of room is `Outcome::Busy` the moment it arrives and never an error.

@@ -138,6 +138,9 @@ fn status(fault: &Fault) -> Status {
     match fault.kind {
         Kind::Invalid | Kind::TooLarge => Status::invalid_argument(message),
         Kind::NotFound => Status::not_found(message),
+        Kind::Unauthorized => Status::unauthenticated(message),
+        Kind::Forbidden => Status::permission_denied(message),
+        Kind::TooMany => Status::resource_exhausted(message),
         Kind::Unavailable | Kind::Busy => Status::unavailable(message),
         Kind::Conflict
         | Kind::CannotAllocate

@@ -3,10 +3,16 @@
 //! Both sides of every connection between our nodes prove who they are. A peer must chain to the authority and, when
 //! it is dialled, carry the name or address dialled. One exception lets a single self-signed pair serve a whole
 //! platform: see [`verify`].
+//!
+//! The HTTP listeners have certificates of their own ([`HttpCertificates`]), which outsiders know them by.
 
+mod clients;
+mod http;
+mod pem;
 mod reason;
 mod verify;
 
+pub use http::{HttpCertificates, HttpPaths};
 pub(crate) use reason::refusal;
 pub use verify::Unreadable;
 
@@ -14,7 +20,6 @@ use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, ServerConfig};
-use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -93,9 +98,9 @@ impl Identity {
     /// Reads the three files; blocks on the file system. An expired certificate is loaded with a warning: its peers
     /// will refuse it and say why.
     pub fn load(paths: &Paths) -> Result<Self, Error> {
-        let chain = certificates("certificate", &paths.certificate)?;
-        let key = private_key(&paths.key)?;
-        let authority = certificates("authority", &paths.authority)?;
+        let chain = pem::CERTIFICATE.read(&paths.certificate)?.certificates()?;
+        let key = pem::KEY.read(&paths.key)?.private_key()?;
+        let authority = pem::AUTHORITY.read(&paths.authority)?.certificates()?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = PeerVerifier::new(authority, &provider)
             .map_err(|source| Error::Certificate { path: paths.authority.clone(), source })?;
@@ -124,29 +129,6 @@ impl Identity {
     pub fn http_client_config(&self) -> Arc<ClientConfig> {
         self.http_client.clone()
     }
-}
-
-/// Every certificate of a PEM file; at least one.
-fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    const EXPECTED: &str = "one or more CERTIFICATE blocks";
-    let text = std::fs::read(path).map_err(|source| Error::Read { what, path: path.to_owned(), source })?;
-    let failed = |source| Error::Pem { what, path: path.to_owned(), expected: EXPECTED, source };
-    let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        .map_err(|source| failed(Some(source)))?;
-    if found.is_empty() { Err(failed(None)) } else { Ok(found) }
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    const WHAT: &str = "private key";
-    let text =
-        std::fs::read(path).map_err(|source| Error::Read { what: WHAT, path: path.to_owned(), source })?;
-    PrivateKeyDer::from_pem_slice(&text).map_err(|source| Error::Pem {
-        what: WHAT,
-        path: path.to_owned(),
-        expected: "an unencrypted RSA PRIVATE KEY, PRIVATE KEY or EC PRIVATE KEY block",
-        source: Some(source),
-    })
 }
 
 fn warn_of_own_expiry(chain: &[CertificateDer<'static>], path: &Path) -> Result<(), Error> {

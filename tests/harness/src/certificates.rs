@@ -33,6 +33,17 @@ impl Identity {
         ]
     }
 
+    /// The variables that make a node serve HTTP over TLS with this identity, and know other nodes by theirs.
+    #[must_use]
+    pub fn https_variables(&self) -> Vec<(String, String)> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        vec![
+            ("FN_HTTP_CERT".to_owned(), text(&self.certificate)),
+            ("FN_HTTP_CERT_KEY".to_owned(), text(&self.key)),
+            ("FN_NODE_CERT_AUTHORITY".to_owned(), text(&self.authority)),
+        ]
+    }
+
     /// `cert.pem` and `key.pem` of a directory, where one certificate is everything.
     #[must_use]
     pub fn one_for_all(directory: &Path) -> Self {

@@ -1,5 +1,6 @@
 //! A cluster that runs, and its end.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -14,6 +15,9 @@ pub use shape::Tls;
 
 /// A runner that has ended has removed its containers; this only allows for the engine's own view to follow.
 const CONTAINERS_GONE_WITHIN: Duration = Duration::from_secs(10);
+
+/// The operator's tool on a busy machine.
+const TOOL_ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 /// How much of each log is printed when a test fails; the files are gone with the test.
 const LOG_SHOWN_BYTES: usize = 20_000;
@@ -31,6 +35,8 @@ pub struct Cluster {
     label: String,
     allowed: Vec<String>,
     nodes: Vec<Node>,
+    /// The operator's tool.
+    tool: PathBuf,
     ended: bool,
     /// Whether a drop without an end is a failure: not before all nodes are there, and only for a test.
     strict: bool,
@@ -43,8 +49,8 @@ impl Cluster {
         Builder::new()
     }
 
-    fn new(home: TempDir, label: String, allowed: Vec<String>) -> Self {
-        Self { home, label, allowed, nodes: Vec::new(), ended: false, strict: false }
+    fn new(home: TempDir, label: String, allowed: Vec<String>, tool: PathBuf) -> Self {
+        Self { home, label, allowed, nodes: Vec::new(), tool, ended: false, strict: false }
     }
 
     fn add(&mut self, node: Node) {
@@ -57,7 +63,8 @@ impl Cluster {
     /// When the cluster has neither.
     #[must_use]
     pub fn api(&self) -> Api {
-        Api::new(self.first(&[Role::Api, Role::Full]).http())
+        let node = self.first(&[Role::Api, Role::Full]);
+        Api::of(node.http(), node.trusted())
     }
 
     /// Where calls go: the LB, else the full node.
@@ -66,7 +73,30 @@ impl Cluster {
     /// When the cluster has neither.
     #[must_use]
     pub fn front(&self) -> Front {
-        Front::new(self.first(&[Role::Lb, Role::Full]).http())
+        let node = self.first(&[Role::Lb, Role::Full]);
+        Front::of(node.http(), node.trusted())
+    }
+
+    /// The management API of one of several API nodes.
+    pub fn api_at(&mut self, name: &str) -> Api {
+        let node = self.node(name);
+        Api::of(node.http(), node.trusted())
+    }
+
+    /// One of several LBs.
+    pub fn front_at(&mut self, name: &str) -> Front {
+        let node = self.node(name);
+        Front::of(node.http(), node.trusted())
+    }
+
+    /// Runs the operator's tool with a node's variables, as on its machine: `remuda <arguments>`. What it printed.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn remuda(&mut self, node: &str, arguments: &[&str]) -> Result<String, Error> {
+        let mut command = tokio::process::Command::new(&self.tool);
+        command.args(arguments).envs(self.node(node).variables());
+        process::run(&mut command, TOOL_ENDS_WITHIN).await
     }
 
     /// A node by its name.

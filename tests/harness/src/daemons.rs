@@ -15,6 +15,9 @@ use crate::{Error, process};
 /// so that hundreds of tests do not each ask cargo whether all is fresh.
 pub const BINARIES_VARIABLE: &str = "REMUDA_BIN_DIR";
 
+/// Example programs that tests run.
+const EXAMPLES: [&str; 1] = ["meter"];
+
 /// A cold build of the whole workspace on two busy cores.
 const BUILD_WITHIN: Duration = Duration::from_secs(30 * 60);
 
@@ -51,7 +54,16 @@ pub async fn get() -> Result<&'static Daemons, Error> {
 pub async fn build(more: &[&str]) -> Result<Daemons, Error> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(&cargo);
-    command.args(["build", "--workspace", "--message-format=json-render-diagnostics"]).args(more);
+    command
+        .args([
+            "build",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--examples",
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(more);
     command.current_dir(process::repository()).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
     // A test runner's own variables must not reach rustc's fingerprints.
@@ -109,7 +121,10 @@ pub(crate) fn artifacts(messages: &str) -> BTreeMap<String, PathBuf> {
 impl Daemons {
     fn in_directory(directory: &Path) -> Self {
         let names = ["fnserver", "fnnpm", "remuda", "libnoop.so", "libdocker_pool.so"];
-        Self { files: names.iter().map(|name| ((*name).to_owned(), directory.join(name))).collect() }
+        let mut files: BTreeMap<_, _> =
+            names.iter().map(|name| ((*name).to_owned(), directory.join(name))).collect();
+        files.extend(EXAMPLES.iter().map(|name| ((*name).to_owned(), directory.join("examples").join(name))));
+        Self { files }
     }
 
     /// A program: `fnserver`, `fnnpm` or `remuda`.

@@ -1,9 +1,13 @@
 //! Talking to a cluster as its users do: the management API, and calls.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
 
 use crate::Error;
@@ -24,6 +28,7 @@ pub struct FunctionId(pub String);
 pub struct Api {
     base: String,
     client: Client,
+    token: Option<String>,
 }
 
 /// Where calls go: an LB or a full node.
@@ -31,6 +36,7 @@ pub struct Api {
 pub struct Front {
     base: String,
     client: Client,
+    token: Option<String>,
 }
 
 /// An answer that has been read to its end.
@@ -57,20 +63,48 @@ pub struct FunctionSettings {
     pub config: Vec<(String, String)>,
 }
 
-fn client() -> Client {
-    // Building fails only when TLS cannot be set up, and this client has none.
-    Client::builder()
-        .timeout(ANSWERS_WITHIN)
+/// A client that trusts the certificates in `authority`, or speaks in clear only.
+///
+/// # Panics
+/// When that file cannot be used: nothing could be asked.
+pub(crate) fn client(authority: Option<&Path>, timeout: Duration) -> Client {
+    let mut roots = rustls::RootCertStore::empty();
+    if let Some(path) = authority {
+        let found =
+            CertificateDer::pem_file_iter(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let certificates = found.filter_map(Result::ok).collect::<Vec<_>>();
+        roots.add_parsable_certificates(certificates);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap_or_else(|error| panic!("set up TLS: {error}"))
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let built = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .timeout(timeout)
         .connect_timeout(Duration::from_secs(5))
-        .build()
-        .unwrap_or_default()
+        .build();
+    built.unwrap_or_else(|error| panic!("make an HTTP client: {error}"))
 }
 
 impl Api {
     /// The API at a base address, `http://127.0.0.1:8080`.
     #[must_use]
     pub fn new(base: impl Into<String>) -> Self {
-        Self { base: base.into(), client: client() }
+        Self::of(base, None)
+    }
+
+    /// The same, trusting the certificates in a file.
+    pub(crate) fn of(base: impl Into<String>, authority: Option<PathBuf>) -> Self {
+        Self { base: base.into(), client: client(authority.as_deref(), ANSWERS_WITHIN), token: None }
+    }
+
+    /// The same, as the holder of a token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
     /// The base address.
@@ -158,7 +192,7 @@ impl Api {
     /// [`Error::Refused`] with the body when it is not.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Error> {
         let doing = format!("{method} {}{path}", self.base);
-        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -167,6 +201,28 @@ impl Api {
             return Err(Error::Refused { doing, status: answer.status, body: answer.text() });
         }
         Ok(serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
+    }
+
+    /// A request of one's own to this node.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Any exchange, whatever its status.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Error> {
+        let doing = format!("{method} {}{path}", self.base);
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        exchange(request, &doing).await
     }
 
     async fn create(&self, path: &str, body: &Value) -> Result<String, Error> {
@@ -184,7 +240,18 @@ impl Front {
     /// The LB or full node at a base address, `http://127.0.0.1:8081`.
     #[must_use]
     pub fn new(base: impl Into<String>) -> Self {
-        Self { base: base.into(), client: client() }
+        Self::of(base, None)
+    }
+
+    /// The same, trusting the certificates in a file.
+    pub(crate) fn of(base: impl Into<String>, authority: Option<PathBuf>) -> Self {
+        Self { base: base.into(), client: client(authority.as_deref(), ANSWERS_WITHIN), token: None }
+    }
+
+    /// The same, as the holder of a token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
     /// The base address.
@@ -240,7 +307,11 @@ impl Front {
 
     /// A request of one's own to this node: other methods, headers, streamed bodies.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.base))
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 }
 

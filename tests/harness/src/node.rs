@@ -118,6 +118,19 @@ impl Node {
         self.launch.environment.get(name).map(String::as_str)
     }
 
+    /// All variables of its environment.
+    #[must_use]
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.launch.environment
+    }
+
+    /// The authority that vouches for its HTTPS certificate; none where it serves in clear.
+    #[must_use]
+    pub fn trusted(&self) -> Option<PathBuf> {
+        self.variable("FN_HTTP_CERT")?;
+        self.variable("FN_NODE_CERT_AUTHORITY").or(self.variable("FN_HTTP_CERT")).map(PathBuf::from)
+    }
+
     /// Changes a variable; in force from the next [`Node::restart`].
     pub fn set_variable(&mut self, name: &str, value: &str) {
         self.launch.environment.insert(name.to_owned(), value.to_owned());
@@ -134,11 +147,12 @@ impl Node {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// Its HTTP base address, `http://127.0.0.1:41234`; empty for a node that serves none.
+    /// Its HTTP base address, `http://127.0.0.1:41234` (`https://` where it has a certificate for that); empty for a node that serves none.
     #[must_use]
     pub fn http(&self) -> String {
         let address = self.ready.as_ref().and_then(|ready| ready.http.as_deref());
-        address.map(|address| format!("http://{}", dialable(address))).unwrap_or_default()
+        let scheme = if self.variable("FN_HTTP_CERT").is_some() { "https" } else { "http" };
+        address.map(|address| format!("{scheme}://{}", dialable(address))).unwrap_or_default()
     }
 
     /// Its gRPC address, `127.0.0.1:41235`; empty for a node that serves none.
@@ -297,7 +311,7 @@ impl Node {
         if self.http().is_empty() {
             return Ok(());
         }
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap_or_default();
+        let client = crate::http::client(self.trusted().as_deref(), Duration::from_secs(5));
         let address = format!("{}/readyz", self.http());
         let mut last;
         loop {

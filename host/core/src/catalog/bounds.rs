@@ -35,12 +35,20 @@ pub(super) fn image(image: &str) -> Result<(), Fault> {
     if image.len() > MAX_IMAGE_BYTES {
         return Err(Fault::invalid(format!("image must be {MAX_IMAGE_BYTES} bytes or less")));
     }
-    Ok(())
+    no_zero_byte("image", image)
 }
 
 pub(super) fn source(source: &str) -> Result<(), Fault> {
     if source.len() > MAX_SOURCE_BYTES {
         return Err(Fault::invalid(format!("source must be {MAX_SOURCE_BYTES} bytes or less")));
+    }
+    no_zero_byte("source", source)
+}
+
+/// Databases cannot keep zero bytes, and keys over parts of a container end each part with one.
+fn no_zero_byte(field: &str, text: &str) -> Result<(), Fault> {
+    if text.contains('\0') {
+        return Err(Fault::invalid(format!("{field} must not contain a zero byte")));
     }
     Ok(())
 }
@@ -67,5 +75,14 @@ mod tests {
         for config_of_one in wrong {
             assert!(config(&config_of_one).is_err());
         }
+    }
+
+    #[test]
+    fn no_image_and_no_source_has_a_zero_byte_or_is_too_long() {
+        assert!(image("x/y:1").is_ok() && source("/a").is_ok());
+        assert_eq!(image("a\0").unwrap_err().message, "image must not contain a zero byte");
+        assert_eq!(source("/a\0").unwrap_err().message, "source must not contain a zero byte");
+        assert!(image(&"x".repeat(MAX_IMAGE_BYTES + 1)).is_err());
+        assert!(source(&"x".repeat(MAX_SOURCE_BYTES + 1)).is_err());
     }
 }

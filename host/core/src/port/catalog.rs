@@ -1,6 +1,6 @@
 //! Where apps, functions and triggers are kept.
 
-use crate::{App, AppId, Fault, FnId, Function, Trigger, TriggerId};
+use crate::{App, AppId, AppSet, Fault, FnId, Function, Trigger, TriggerId};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -18,11 +18,20 @@ pub trait Definitions: Send + Sync + 'static {
     async fn trigger_by_source(&self, app: &AppId, source: &str) -> Result<Arc<Trigger>, Fault>;
 }
 
-/// A part of a list, ordered by name.
+/// A place in a list that is ordered by name and, where names repeat, by id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The name of the last item before.
+    pub name: String,
+    /// Its id; `None` = behind every item of that name.
+    pub id: Option<String>,
+}
+
+/// A part of a list, ordered by name and id, bytes compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Only names greater than this; the last name of the page before.
-    pub after: Option<String>,
+    /// Only what comes after this: the [`PageOf::next`] of the page before.
+    pub after: Option<Place>,
     /// At most this many, 1 to 100.
     pub limit: u32,
 }
@@ -30,10 +39,10 @@ pub struct Page {
 /// Items of one page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PageOf<T> {
-    /// Ordered by name.
+    /// Ordered by name and id.
     pub items: Vec<T>,
     /// What to pass as [`Page::after`] for the next page; set whenever this one is full.
-    pub next: Option<String>,
+    pub next: Option<Place>,
 }
 
 /// Which apps to list.
@@ -41,6 +50,8 @@ pub struct PageOf<T> {
 pub struct AppFilter {
     /// Only the app of exactly this name.
     pub name: Option<String>,
+    /// Only apps of these names.
+    pub within: AppSet,
 }
 
 /// Which functions to list.
@@ -68,7 +79,10 @@ pub struct TriggerFilter {
 /// one winner and one `Kind::Conflict`, with Fn's messages.
 ///
 /// `update_*` replaces the stored thing by what `change` makes of it, in one transaction; a fault from `change`
-/// changes nothing and is returned.
+/// changes nothing and is returned. Where a transaction must be tried again, `change` is asked again.
+///
+/// While the database is away every method answers `Kind::Unavailable`; what was answered so may have been stored or
+/// not, and never in part.
 #[async_trait]
 pub trait Catalog: Definitions {
     /// Stores a new app.
@@ -103,4 +117,4 @@ pub trait Catalog: Definitions {
 }
 
 /// What a change makes of the stored thing.
-pub type Change<T> = Box<dyn FnOnce(T) -> Result<T, Fault> + Send>;
+pub type Change<T> = Arc<dyn Fn(T) -> Result<T, Fault> + Send + Sync>;

@@ -1,10 +1,17 @@
 //! A catalogue in memory.
 
-use crate::port::{AppFilter, Catalog, Change, Definitions, FnFilter, Page, PageOf, TriggerFilter};
-use crate::{App, AppId, Fault, FnId, Function, Kind, Trigger, TriggerId};
+use crate::access::Token;
+use crate::catalog::groups::{self, Group};
+use crate::port::{
+    AppFilter, Catalog, Change, Changed, Changes, Definitions, FnFilter, GroupUse, Groups, News, Page,
+    PageOf, Place, TokenStore, Tokens, TriggerFilter,
+};
+use crate::{App, AppId, Fault, FnId, Function, GroupId, Kind, TokenId, Trigger, TriggerId};
 use async_trait::async_trait;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use futures_util::stream::{BoxStream, StreamExt, poll_fn};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Poll, Waker};
 
 /// Keeps apps, functions and triggers in memory, by the same rules as a database.
 #[derive(Debug, Default)]
@@ -17,6 +24,22 @@ struct Tables {
     apps: BTreeMap<AppId, App>,
     functions: BTreeMap<FnId, Function>,
     triggers: BTreeMap<TriggerId, Trigger>,
+    tokens: BTreeMap<TokenId, Token>,
+    groups: BTreeMap<GroupId, Group>,
+    watchers: Vec<Weak<Mutex<Inbox>>>,
+}
+
+/// What one watcher has not heard yet.
+#[derive(Debug)]
+struct Inbox {
+    news: VecDeque<News>,
+    reader: Option<Waker>,
+}
+
+fn put(inbox: &Mutex<Inbox>, things: Vec<Changed>) {
+    let mut inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner);
+    inbox.news.push_back(News::Changed(things));
+    inbox.reader.take().into_iter().for_each(Waker::wake);
 }
 
 impl FakeCatalog {
@@ -31,6 +54,15 @@ impl FakeCatalog {
 }
 
 impl Tables {
+    fn tell(&mut self, things: Vec<Changed>) {
+        self.watchers.retain(|watcher| watcher.upgrade().map(|inbox| put(&inbox, things.clone())).is_some());
+    }
+    fn tell_of_app(&mut self, app: &App) {
+        self.tell(vec![Changed::App { id: app.id.clone(), name: app.name.clone() }]);
+    }
+    fn tell_of_trigger(&mut self, trigger: &Trigger) {
+        self.tell(vec![Changed::Trigger { app_id: trigger.app_id.clone(), source: trigger.source.clone() }]);
+    }
     fn app(&self, id: &AppId) -> Result<&App, Fault> {
         self.apps.get(id).ok_or_else(|| Fault::not_found("App not found"))
     }
@@ -70,10 +102,18 @@ fn page_of<T: Clone>(
     id: impl Fn(&T) -> &str,
 ) -> PageOf<T> {
     items.sort_by(|a, b| (name(a), id(a)).cmp(&(name(b), id(b))));
-    items.retain(|item| page.after.as_deref().is_none_or(|after| name(item) > after));
+    let is_after = |item: &T, place: &Place| match &place.id {
+        Some(last) => (name(item), id(item)) > (place.name.as_str(), last.as_str()),
+        None => name(item) > place.name.as_str(),
+    };
+    items.retain(|item| page.after.as_ref().is_none_or(|place| is_after(item, place)));
     let limit = page.limit as usize;
     items.truncate(limit);
-    let next = if items.len() == limit { items.last().map(|item| name(item).to_owned()) } else { None };
+    let next = if items.len() == limit {
+        items.last().map(|item| Place { name: name(item).to_owned(), id: Some(id(item).to_owned()) })
+    } else {
+        None
+    };
     PageOf { items, next }
 }
 
@@ -110,6 +150,7 @@ impl Catalog for FakeCatalog {
             return Err(conflict("App already exists"));
         }
         tables.apps.insert(app.id.clone(), app.clone());
+        tables.tell_of_app(&app);
         Ok(app)
     }
 
@@ -117,13 +158,15 @@ impl Catalog for FakeCatalog {
         let mut tables = self.tables();
         let app = change(tables.app(id)?.clone())?;
         tables.apps.insert(id.clone(), app.clone());
+        tables.tell_of_app(&app);
         Ok(app)
     }
 
     async fn delete_app(&self, id: &AppId) -> Result<(), Fault> {
         let mut tables = self.tables();
-        tables.app(id)?;
+        let app = tables.app(id)?.clone();
         tables.apps.remove(id);
+        tables.tell_of_app(&app);
         tables.functions.retain(|_, function| function.app_id != *id);
         tables.triggers.retain(|_, trigger| trigger.app_id != *id);
         Ok(())
@@ -131,7 +174,9 @@ impl Catalog for FakeCatalog {
 
     async fn list_apps(&self, filter: &AppFilter, page: &Page) -> Result<PageOf<App>, Fault> {
         let tables = self.tables();
-        let wanted = |app: &&App| filter.name.as_ref().is_none_or(|name| *name == app.name);
+        let wanted = |app: &&App| {
+            filter.name.as_ref().is_none_or(|name| *name == app.name) && filter.within.contains(&app.name)
+        };
         let apps = tables.apps.values().filter(wanted).cloned().collect();
         Ok(page_of(apps, page, |app| &app.name, |app| app.id.as_str()))
     }
@@ -144,6 +189,7 @@ impl Catalog for FakeCatalog {
             return Err(conflict("Fn with specified name already exists"));
         }
         tables.functions.insert(function.id.clone(), function.clone());
+        tables.tell(vec![Changed::Function { id: function.id.clone() }]);
         Ok(function)
     }
 
@@ -151,6 +197,7 @@ impl Catalog for FakeCatalog {
         let mut tables = self.tables();
         let function = change(tables.function(id)?.clone())?;
         tables.functions.insert(id.clone(), function.clone());
+        tables.tell(vec![Changed::Function { id: id.clone() }]);
         Ok(function)
     }
 
@@ -158,6 +205,7 @@ impl Catalog for FakeCatalog {
         let mut tables = self.tables();
         tables.function(id)?;
         tables.functions.remove(id);
+        tables.tell(vec![Changed::Function { id: id.clone() }]);
         tables.triggers.retain(|_, trigger| trigger.fn_id != *id);
         Ok(())
     }
@@ -175,6 +223,7 @@ impl Catalog for FakeCatalog {
         let mut tables = self.tables();
         tables.admit(&trigger)?;
         tables.triggers.insert(trigger.id.clone(), trigger.clone());
+        tables.tell_of_trigger(&trigger);
         Ok(trigger)
     }
 
@@ -184,16 +233,20 @@ impl Catalog for FakeCatalog {
 
     async fn update_trigger(&self, id: &TriggerId, change: Change<Trigger>) -> Result<Trigger, Fault> {
         let mut tables = self.tables();
-        let trigger = change(tables.trigger(id)?.clone())?;
+        let before = tables.trigger(id)?.clone();
+        let trigger = change(before.clone())?;
         tables.admit(&trigger)?;
         tables.triggers.insert(id.clone(), trigger.clone());
+        tables.tell_of_trigger(&before);
+        tables.tell_of_trigger(&trigger);
         Ok(trigger)
     }
 
     async fn delete_trigger(&self, id: &TriggerId) -> Result<(), Fault> {
         let mut tables = self.tables();
-        tables.trigger(id)?;
+        let trigger = tables.trigger(id)?.clone();
         tables.triggers.remove(id);
+        tables.tell_of_trigger(&trigger);
         Ok(())
     }
 
@@ -206,6 +259,79 @@ impl Catalog for FakeCatalog {
         };
         let triggers = tables.triggers.values().filter(wanted).cloned().collect();
         Ok(page_of(triggers, page, |trigger| &trigger.name, |trigger| trigger.id.as_str()))
+    }
+}
+
+#[async_trait]
+impl Tokens for FakeCatalog {
+    async fn token(&self, id: &TokenId) -> Result<Arc<Token>, Fault> {
+        let tables = self.tables();
+        tables.tokens.get(id).cloned().map(Arc::new).ok_or_else(|| Fault::not_found("Token not found"))
+    }
+}
+
+#[async_trait]
+impl TokenStore for FakeCatalog {
+    async fn create_token(&self, token: Token) -> Result<Token, Fault> {
+        let mut tables = self.tables();
+        if tables.tokens.contains_key(&token.id) {
+            return Err(conflict("Token already exists"));
+        }
+        tables.tokens.insert(token.id.clone(), token.clone());
+        tables.tell(vec![Changed::Token { id: token.id.clone() }]);
+        Ok(token)
+    }
+
+    async fn revoke_token(&self, id: &TokenId) -> Result<(), Fault> {
+        let mut tables = self.tables();
+        tables.tokens.remove(id).ok_or_else(|| Fault::not_found("Token not found"))?;
+        tables.tell(vec![Changed::Token { id: id.clone() }]);
+        Ok(())
+    }
+
+    async fn list_tokens(&self) -> Result<Vec<Token>, Fault> {
+        Ok(self.tables().tokens.values().cloned().collect())
+    }
+}
+
+#[async_trait]
+impl Groups for FakeCatalog {
+    async fn list_groups(&self) -> Result<Vec<Group>, Fault> {
+        Ok(self.tables().groups.values().cloned().collect())
+    }
+
+    async fn put_group(&self, group: Group) -> Result<Group, Fault> {
+        let mut tables = self.tables();
+        if tables.groups.len() >= groups::MAX_LISTED && !tables.groups.contains_key(&group.id) {
+            return Err(conflict("The list of groups is full"));
+        }
+        tables.groups.insert(group.id.clone(), group.clone());
+        Ok(group)
+    }
+
+    async fn delete_group(&self, id: &GroupId) -> Result<(), Fault> {
+        self.tables().groups.remove(id).map(drop).ok_or_else(|| Fault::not_found("Group not found"))
+    }
+
+    async fn group_use(&self, id: &GroupId) -> Result<GroupUse, Fault> {
+        let tables = self.tables();
+        let configs = tables.apps.values().map(|app| &app.config);
+        let configs = configs.chain(tables.functions.values().map(|function| &function.config));
+        let used: BTreeSet<&str> = configs.filter_map(groups::named).collect();
+        Ok(GroupUse { is_used: used.contains(id.as_str()), distinct: used.len() as u64 })
+    }
+}
+
+impl Changes for FakeCatalog {
+    fn watch(&self) -> BoxStream<'static, News> {
+        let inbox = Arc::new(Mutex::new(Inbox { news: [News::Began].into(), reader: None }));
+        self.tables().watchers.push(Arc::downgrade(&inbox));
+        poll_fn(move |context| {
+            let mut inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner);
+            inbox.reader = Some(context.waker().clone());
+            inbox.news.pop_front().map_or(Poll::Pending, |news| Poll::Ready(Some(news)))
+        })
+        .boxed()
     }
 }
 

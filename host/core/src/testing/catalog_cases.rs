@@ -1,11 +1,20 @@
-//! What every [`Catalog`] must do, a case a function. [`crate::catalog_suite!`] makes tests of them.
+//! What every [`Catalog`] must do, with the tokens, groups and changes beside it, a case a function.
+//! [`crate::catalog_suite!`] makes tests of them.
 #![allow(clippy::unwrap_used, reason = "a case fails by panicking")]
 #![allow(missing_docs, reason = "the names are sentences")]
 
-use crate::port::{AppFilter, Catalog, FnFilter, Page, TriggerFilter};
-use crate::{App, AppId, Fault, FnId, Function, Kind, MemoryMb, Timestamp, Trigger, TriggerId};
+mod beside;
+
+pub use beside::{
+    a_token, changes_are_told, the_list_of_groups_is_kept, the_use_of_groups_is_counted,
+    tokens_are_kept_and_forgotten,
+};
+
+use crate::port::{AppFilter, Catalog, FnFilter, Page, Place, TriggerFilter};
+use crate::{App, AppId, AppSet, Fault, FnId, Function, Kind, MemoryMb, Timestamp, Trigger, TriggerId};
 use futures_util::future::join_all;
 use serde_json::json;
+use std::sync::Arc;
 
 /// Makes a `#[tokio::test]` of every case; `$fresh` is an async function that gives an empty catalogue and
 /// what must outlive it (its directory, or nothing).
@@ -27,6 +36,12 @@ macro_rules! catalog_suite {
             lists_are_ordered_filtered_and_paged,
             triggers_of_one_name_are_all_listed,
             changes_at_once_all_count,
+            a_page_may_end_between_two_of_one_name,
+            odd_texts_find_nothing_and_break_nothing,
+            tokens_are_kept_and_forgotten,
+            the_list_of_groups_is_kept,
+            the_use_of_groups_is_counted,
+            changes_are_told,
         );
     };
     ($fresh:path => $($case:ident),* $(,)?) => {
@@ -133,13 +148,13 @@ pub async fn a_missing_thing_is_not_found_by_its_name<C: Catalog>(catalog: &C) {
     let no_trigger = said(Kind::NotFound, "Trigger not found");
     assert_eq!(told(catalog.app(&app).await), no_app);
     assert_eq!(told(catalog.app_named("x").await), no_app);
-    assert_eq!(told(catalog.update_app(&app, Box::new(Ok)).await), no_app);
+    assert_eq!(told(catalog.update_app(&app, Arc::new(Ok)).await), no_app);
     assert_eq!(told(catalog.delete_app(&app).await), no_app);
     assert_eq!(told(catalog.function(&function).await), no_function);
-    assert_eq!(told(catalog.update_function(&function, Box::new(Ok)).await), no_function);
+    assert_eq!(told(catalog.update_function(&function, Arc::new(Ok)).await), no_function);
     assert_eq!(told(catalog.delete_function(&function).await), no_function);
     assert_eq!(told(catalog.trigger(&trigger).await), no_trigger);
-    assert_eq!(told(catalog.update_trigger(&trigger, Box::new(Ok)).await), no_trigger);
+    assert_eq!(told(catalog.update_trigger(&trigger, Arc::new(Ok)).await), no_trigger);
     assert_eq!(told(catalog.delete_trigger(&trigger).await), no_trigger);
     assert_eq!(told(catalog.trigger_by_source(&app, "/x").await), no_trigger);
 }
@@ -170,10 +185,10 @@ pub async fn a_change_is_stored_and_a_refused_one_is_not<C: Catalog>(catalog: &C
         app.updated_at = LATER;
         Ok(app)
     };
-    let changed = catalog.update_app(&app.id, Box::new(change)).await.unwrap();
+    let changed = catalog.update_app(&app.id, Arc::new(change)).await.unwrap();
     assert_eq!((changed.config["NEW"].as_str(), changed.updated_at), ("1", LATER));
     assert_eq!(*catalog.app(&app.id).await.unwrap(), changed);
-    let refused = catalog.update_app(&app.id, Box::new(|_| Err(Fault::invalid("no")))).await;
+    let refused = catalog.update_app(&app.id, Arc::new(|_| Err(Fault::invalid("no")))).await;
     assert_eq!(told(refused), said(Kind::Invalid, "no"));
     assert_eq!(*catalog.app(&app.id).await.unwrap(), changed);
 }
@@ -191,7 +206,7 @@ pub async fn a_function_comes_back_as_it_went_in_and_changes<C: Catalog>(catalog
     let change = |function: Function| {
         Ok(Function { image: "z".into(), memory: MemoryMb(512), timeout_s: 1, idle_timeout_s: 2, ..function })
     };
-    let changed = catalog.update_function(&function.id, Box::new(change)).await.unwrap();
+    let changed = catalog.update_function(&function.id, Arc::new(change)).await.unwrap();
     assert_eq!(
         changed,
         Function {
@@ -256,17 +271,19 @@ pub async fn a_changed_trigger_does_not_collide_either<C: Catalog>(catalog: &C) 
     let first = catalog.create_trigger(a_trigger("T1", "t", &function, "/x")).await.unwrap();
     let second = catalog.create_trigger(a_trigger("T2", "u", &function, "/y")).await.unwrap();
     let renamed =
-        catalog.update_trigger(&second.id, Box::new(|t| Ok(Trigger { name: "t".into(), ..t }))).await;
+        catalog.update_trigger(&second.id, Arc::new(|t| Ok(Trigger { name: "t".into(), ..t }))).await;
     assert_eq!(told(renamed), said(Kind::Conflict, "Trigger already exists"));
     let moved =
-        catalog.update_trigger(&second.id, Box::new(|t| Ok(Trigger { source: "/x".into(), ..t }))).await;
+        catalog.update_trigger(&second.id, Arc::new(|t| Ok(Trigger { source: "/x".into(), ..t }))).await;
     assert_eq!(told(moved), said(Kind::Conflict, "Trigger with the same type and source exists on this app"));
     let fn_id = foreign.id.clone();
-    let stolen = catalog.update_trigger(&second.id, Box::new(move |t| Ok(Trigger { fn_id, ..t }))).await;
+    let stolen = catalog
+        .update_trigger(&second.id, Arc::new(move |t| Ok(Trigger { fn_id: fn_id.clone(), ..t })))
+        .await;
     assert_eq!(told(stolen), said(Kind::Invalid, "Invalid Fn ID - not owned by specified app"));
     assert_eq!(catalog.trigger(&second.id).await.unwrap(), second);
     let moved =
-        catalog.update_trigger(&first.id, Box::new(|t| Ok(Trigger { source: "/z".into(), ..t }))).await;
+        catalog.update_trigger(&first.id, Arc::new(|t| Ok(Trigger { source: "/z".into(), ..t }))).await;
     assert_eq!(moved.unwrap().source, "/z");
     assert_eq!(catalog.trigger_by_source(&first.app_id, "/z").await.unwrap().id, first.id);
     assert!(catalog.trigger_by_source(&first.app_id, "/x").await.is_err());
@@ -293,17 +310,89 @@ pub async fn lists_are_ordered_filtered_and_paged<C: Catalog>(catalog: &C) {
     let names = |apps: &[App]| apps.iter().map(|app| app.name.clone()).collect::<Vec<_>>();
     let all = AppFilter::default();
     let first = catalog.list_apps(&all, &page(2)).await.unwrap();
-    assert_eq!((names(&first.items), first.next.as_deref()), (vec!["B".into(), "a".into()], Some("a")));
+    let at = |next: &Option<Place>| next.as_ref().map(|place| place.name.clone());
+    assert_eq!((names(&first.items), at(&first.next)), (vec!["B".into(), "a".into()], Some("a".into())));
     let second = catalog.list_apps(&all, &Page { after: first.next, limit: 2 }).await.unwrap();
-    assert_eq!((names(&second.items), second.next.as_deref()), (vec!["c".into(), "d".into()], Some("d")));
+    assert_eq!((names(&second.items), at(&second.next)), (vec!["c".into(), "d".into()], Some("d".into())));
     let last = catalog.list_apps(&all, &Page { after: second.next, limit: 2 }).await.unwrap();
     assert_eq!((names(&last.items), last.next), (vec!["e".into()], None));
     let whole = catalog.list_apps(&all, &page(5)).await.unwrap();
-    assert_eq!(whole.next.as_deref(), Some("e"), "a full page has a next one, though it may be empty");
-    let one = catalog.list_apps(&AppFilter { name: Some("a".into()) }, &page(30)).await.unwrap();
+    assert_eq!(at(&whole.next).as_deref(), Some("e"), "a full page has a next one, though it may be empty");
+    let one = catalog
+        .list_apps(&AppFilter { name: Some("a".into()), ..AppFilter::default() }, &page(30))
+        .await
+        .unwrap();
     assert_eq!((names(&one.items), one.next), (vec!["a".into()], None));
-    let none = catalog.list_apps(&AppFilter { name: Some("A".into()) }, &page(30)).await.unwrap();
+    let none = catalog
+        .list_apps(&AppFilter { name: Some("A".into()), ..AppFilter::default() }, &page(30))
+        .await
+        .unwrap();
     assert!(none.items.is_empty() && none.next.is_none());
+    let plain = Page { after: Some(Place { name: "c".into(), id: None }), limit: 30 };
+    assert_eq!(names(&catalog.list_apps(&all, &plain).await.unwrap().items), ["d", "e"]);
+    let within = |apps: AppSet| AppFilter { within: apps, ..AppFilter::default() };
+    let some = catalog.list_apps(&within(AppSet::of(["a", "d", "nowhere"])), &page(30)).await.unwrap();
+    assert_eq!(names(&some.items), ["a", "d"]);
+    let next = Page { after: Some(Place { name: "a".into(), id: None }), limit: 30 };
+    let rest = catalog.list_apps(&within(AppSet::of(["a", "d"])), &next).await.unwrap();
+    assert_eq!(names(&rest.items), ["d"]);
+    let nothing = catalog.list_apps(&within(AppSet::Some(Default::default())), &page(30)).await.unwrap();
+    assert!(nothing.items.is_empty());
+}
+
+pub async fn a_page_may_end_between_two_of_one_name<C: Catalog>(catalog: &C) {
+    let (app, function) = with_function(catalog).await;
+    let other = catalog.create_function(a_function("F2", "g", &app)).await.unwrap();
+    let first = catalog.create_trigger(a_trigger("T1", "t", &function, "/x")).await.unwrap();
+    let second = catalog.create_trigger(a_trigger("T2", "t", &other, "/y")).await.unwrap();
+    let third = catalog.create_trigger(a_trigger("T0", "u", &other, "/z")).await.unwrap();
+    let filter = TriggerFilter { app_id: app.id, fn_id: None, name: None };
+    let mut listed = Vec::new();
+    let mut next = page(1);
+    loop {
+        let found = catalog.list_triggers(&filter, &next).await.unwrap();
+        listed.extend(found.items);
+        match found.next {
+            Some(place) => next.after = Some(place),
+            None => break,
+        }
+    }
+    assert_eq!(listed, [first, second, third.clone()]);
+    let plain = Page { after: Some(Place { name: "t".into(), id: None }), limit: 30 };
+    assert_eq!(catalog.list_triggers(&filter, &plain).await.unwrap().items, [third], "Fn's own cursor");
+}
+
+pub async fn odd_texts_find_nothing_and_break_nothing<C: Catalog>(catalog: &C) {
+    let app = catalog.create_app(an_app("A1", "one")).await.unwrap();
+    for odd in ["\0", "a\0b", "%", "_", "'", "\\", "one ", " one", "ONE", "\u{1F980}", &"x".repeat(100_000)] {
+        assert_eq!(told(catalog.app(&AppId::new(odd)).await).0, Kind::NotFound, "{odd:?}");
+        assert_eq!(told(catalog.app_named(odd).await).0, Kind::NotFound, "{odd:?}");
+        assert_eq!(told(catalog.function(&FnId::new(odd)).await).0, Kind::NotFound, "{odd:?}");
+        assert_eq!(told(catalog.trigger(&TriggerId::new(odd)).await).0, Kind::NotFound, "{odd:?}");
+        assert_eq!(told(catalog.trigger_by_source(&app.id, odd).await).0, Kind::NotFound, "{odd:?}");
+        assert_eq!(told(catalog.delete_app(&AppId::new(odd)).await).0, Kind::NotFound, "{odd:?}");
+        let named = AppFilter { name: Some(odd.into()), ..AppFilter::default() };
+        assert!(catalog.list_apps(&named, &page(30)).await.unwrap().items.is_empty(), "{odd:?}");
+        let after = Page { after: Some(Place { name: odd.into(), id: Some(odd.into()) }), limit: 30 };
+        assert!(catalog.list_apps(&AppFilter::default(), &after).await.is_ok(), "{odd:?}");
+        let functions = FnFilter { app_id: AppId::new(odd), name: Some(odd.into()) };
+        assert!(catalog.list_functions(&functions, &page(30)).await.unwrap().items.is_empty(), "{odd:?}");
+    }
+}
+
+pub async fn changes_at_once_all_count<C: Catalog>(catalog: &C) {
+    let app = catalog.create_app(an_app("A1", "one")).await.unwrap();
+    let changes = (0..16).map(|n| {
+        let change = move |mut app: App| {
+            app.config.insert(format!("K{n}"), n.to_string());
+            Ok(app)
+        };
+        catalog.update_app(&app.id, Arc::new(change))
+    });
+    for changed in join_all(changes).await {
+        changed.unwrap();
+    }
+    assert_eq!(catalog.app(&app.id).await.unwrap().config.len(), app.config.len() + 16);
 }
 
 pub async fn triggers_of_one_name_are_all_listed<C: Catalog>(catalog: &C) {
@@ -323,19 +412,4 @@ pub async fn triggers_of_one_name_are_all_listed<C: Catalog>(catalog: &C) {
     assert_eq!(catalog.list_functions(&named, &page(30)).await.unwrap().items, [other]);
     let nowhere = FnFilter { app_id: AppId::new("x"), name: None };
     assert!(catalog.list_functions(&nowhere, &page(30)).await.unwrap().items.is_empty());
-}
-
-pub async fn changes_at_once_all_count<C: Catalog>(catalog: &C) {
-    let app = catalog.create_app(an_app("A1", "one")).await.unwrap();
-    let changes = (0..16).map(|n| {
-        let change = move |mut app: App| {
-            app.config.insert(format!("K{n}"), n.to_string());
-            Ok(app)
-        };
-        catalog.update_app(&app.id, Box::new(change))
-    });
-    for changed in join_all(changes).await {
-        changed.unwrap();
-    }
-    assert_eq!(catalog.app(&app.id).await.unwrap().config.len(), app.config.len() + 16);
 }

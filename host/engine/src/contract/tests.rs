@@ -50,7 +50,7 @@ fn call(headers: &[(&'static str, &'static str)]) -> Arc<Call> {
         milli_cpus: 0,
         timeout: LONG,
         idle_timeout: LONG,
-        group: GroupId::of(&config),
+        group: GroupId::of(&Default::default(), &config),
         config,
         annotations: Default::default(),
         syslog_url: String::new(),

@@ -194,7 +194,7 @@ mod tests {
             milli_cpus: 0,
             timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(30),
-            group: GroupId::of(&config),
+            group: GroupId::of(&Default::default(), &config),
             config,
             annotations: Default::default(),
             syslog_url: String::new(),

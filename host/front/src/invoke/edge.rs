@@ -124,14 +124,16 @@ fn pairs(headers: HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> 
     })
 }
 
+/// The status that a function means for its HTTP client, if it says one.
+pub(super) fn said_status(headers: &HeaderMap) -> Option<i64> {
+    headers.get(HTTP_STATUS)?.to_str().ok()?.parse().ok()
+}
+
 fn trigger_status(service: StatusCode, headers: &HeaderMap) -> Result<StatusCode, Fault> {
     if service.is_client_error() || service.is_server_error() {
         return Ok(service);
     }
-    let said = headers
-        .get(HTTP_STATUS)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse::<i64>().ok());
+    let said = said_status(headers);
     let Some(code) = said.filter(|code| *code > 0) else { return Ok(StatusCode::OK) };
     let status = u16::try_from(code).ok().filter(|code| *code >= 200);
     let status = status.and_then(|code| StatusCode::from_u16(code).ok());

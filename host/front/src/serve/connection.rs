@@ -1,8 +1,9 @@
 //! One connection: requests in, responses out, and its end.
 
 use super::ServeOptions;
+use super::handshake::Refusals;
 use super::stream::{Guarded, Progress};
-use crate::json;
+use crate::{Peer, json};
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
@@ -12,12 +13,15 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -36,8 +40,11 @@ const MIN_BUFFER: usize = 8192;
 /// What all connections of a listener share.
 pub(super) struct Shared {
     router: Router,
-    options: ServeOptions,
-    shutdown: CancellationToken,
+    pub(super) options: ServeOptions,
+    /// How connections that come now are encrypted; `None`: not at all.
+    pub(super) tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+    pub(super) shutdown: CancellationToken,
+    pub(super) refusals: Refusals,
     /// Counts the requests in flight, until the last byte of their responses.
     pub(super) requests: TaskTracker,
     /// Cancelled when none is in flight any more.
@@ -47,15 +54,28 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(router: Router, options: ServeOptions, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(
+        router: Router,
+        options: ServeOptions,
+        tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self {
             router,
             options,
+            tls,
             shutdown,
+            refusals: Refusals::default(),
             requests: TaskTracker::new(),
             idle: CancellationToken::new(),
             kill: CancellationToken::new(),
         }
+    }
+
+    /// A client's stream under this listener's limits.
+    pub(super) fn guard(&self, stream: TcpStream, progress: &Arc<Progress>) -> Guarded {
+        let ServeOptions { header_read_timeout, write_timeout, .. } = self.options;
+        Guarded::new(stream, Arc::clone(progress), header_read_timeout, write_timeout)
     }
 
     async fn answer(&self, request: Request<Incoming>, progress: &Progress) -> Response {
@@ -81,17 +101,20 @@ fn stopping(version: Version) -> Response {
     response
 }
 
-/// Serves one connection to its end.
-pub(super) async fn run(stream: TcpStream, shared: Arc<Shared>) {
-    let progress = Arc::new(Progress::default());
-    let options = &shared.options;
-    let io = Guarded::new(stream, Arc::clone(&progress), options.header_read_timeout, options.write_timeout);
+/// Serves one connection to its end. `peer` is what its encryption told of the other end.
+pub(super) async fn run<S>(stream: S, peer: Option<Peer>, progress: Arc<Progress>, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let builder = builder(&shared);
-    let service = hyper::service::service_fn(|request| {
+    let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
         let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         async move { Ok::<_, Infallible>(shared.answer(request, &progress).await) }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let result = tokio::select! {
         result = connection.as_mut() => result,
         () = should_wind_up(&shared, &progress) => {

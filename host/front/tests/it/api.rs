@@ -176,12 +176,12 @@ async fn refusals_have_fns_words() {
             400,
             "Trigger Created At Provided for Create",
         ),
-        ("/v2/apps", json!({"name": 5}), 400, "Invalid JSON: name must be a string, not another number"),
+        ("/v2/apps", json!({"name": 5}), 400, "Invalid JSON: name must be a string, not a number"),
         (
             "/v2/apps",
             json!([]),
             400,
-            "Invalid JSON: invalid type: sequence, expected an object at line 1 column 0",
+            "Invalid JSON: invalid type: sequence, expected an object at line 1 column 2",
         ),
     ] {
         assert_eq!(node.refused(post.clone(), path, &body).await, (status, message.to_owned()), "{body}");
@@ -207,7 +207,8 @@ async fn refusals_of_changes_and_lists_have_fns_words() {
     for (path, message) in [
         ("/v2/fns", "Missing AppID on Fn"),
         ("/v2/triggers?app_id=", "Missing App ID on Trigger"),
-        ("/v2/apps?cursor=%21", "Invalid cursor"),
+        ("/v2/apps?cursor=%21", "Invalid cursor: it must be the next_cursor of a page before"),
+        ("/v2/fns?app_id=x&cursor=_w", "Invalid cursor: it must be the next_cursor of a page before"),
     ] {
         assert_eq!(node.refused(Method::GET, path, "").await, (400, message.to_owned()));
     }
@@ -229,6 +230,87 @@ async fn lists_are_paged_by_cursor() {
     assert_eq!(page("name=nobody").await, r#"{"items":[]}"#);
     for path in ["/v2/fns?app_id=x", "/v2/triggers?app_id=x"] {
         assert_eq!(node.get(path).await.text().await.unwrap(), r#"{"items":[]}"#);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_ends_between_two_of_one_name_loses_neither() {
+    let node = Node::start(echo()).await;
+    let app = node.create_app("app").await;
+    for name in ["f", "g", "h"] {
+        let function = node.create_fn(&app, name).await;
+        node.create_trigger(&app, &function, "t", &format!("/{name}")).await;
+    }
+    let (mut query, mut sources) = (String::new(), Vec::new());
+    loop {
+        let path = format!("/v2/triggers?app_id={app}&per_page=1{query}");
+        let list: Value = serde_json::from_str(&node.get(&path).await.text().await.unwrap()).unwrap();
+        sources.extend(
+            list["items"].as_array().unwrap().iter().map(|t| t["source"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = list["next_cursor"].as_str() else { break };
+        query = format!("&cursor={next}");
+    }
+    assert_eq!(sources, ["/f", "/g", "/h"]);
+    let fns = format!("/v2/triggers?app_id={app}&cursor=dA");
+    assert_eq!(
+        node.get(&fns).await.text().await.unwrap(),
+        r#"{"items":[]}"#,
+        "a plain name is behind all of its name"
+    );
+}
+
+#[tokio::test]
+async fn zero_bytes_and_boundless_texts_are_refused_by_the_name_of_their_field() {
+    let node = Node::start(echo()).await;
+    let app = node.create_app("app").await;
+    let function = node.create_fn(&app, "f").await;
+    let with = |fields: Value, key: &str, value: Value| {
+        let mut object = fields;
+        object[key] = value;
+        object
+    };
+    let an_app = json!({"name": "a"});
+    let a_fn = json!({"name": "g", "app_id": app, "image": "i"});
+    let a_trigger = json!({"name": "t", "app_id": app, "fn_id": function, "type": "http", "source": "/x"});
+    for (path, body, reason) in [
+        ("/v2/apps", with(an_app.clone(), "name", json!("a\0")), "Invalid app name"),
+        ("/v2/apps", with(an_app.clone(), "syslog_url", json!("tcp://h\0")), "invalid syslog url"),
+        (
+            "/v2/apps",
+            with(an_app.clone(), "config", json!({"A": "\0"})),
+            "config key \"A\" cannot be an environment",
+        ),
+        ("/v2/apps", with(an_app.clone(), "config", json!({"A\0": "1"})), "config key \"A\\0\" cannot be"),
+        ("/v2/apps", with(an_app.clone(), "shape", json!("\0")), "Invalid app shape"),
+        ("/v2/apps", with(an_app, "annotations", json!({"k\0": 1})), "Invalid annotation key"),
+        ("/v2/fns", with(a_fn.clone(), "name", json!("a\0")), "name must be a valid string"),
+        ("/v2/fns", with(a_fn.clone(), "image", json!("i\0")), "image must not contain a zero byte"),
+        ("/v2/fns", with(a_fn.clone(), "image", json!("i".repeat(1025))), "image must be 1024 bytes or less"),
+        (
+            "/v2/fns",
+            with(a_fn, "config", json!({"A": "x".repeat(131_073)})),
+            "config must be 131072 bytes or less",
+        ),
+        ("/v2/triggers", with(a_trigger.clone(), "name", json!("a\0")), "Invalid name for Trigger"),
+        (
+            "/v2/triggers",
+            with(a_trigger.clone(), "source", json!("/\0")),
+            "source must not contain a zero byte",
+        ),
+        (
+            "/v2/triggers",
+            with(a_trigger, "source", json!("/".repeat(2049))),
+            "source must be 2048 bytes or less",
+        ),
+    ] {
+        let (status, message) = node.refused(Method::POST, path, &body).await;
+        assert!(status == 400 && message.starts_with(reason), "{body}: {status} {message}");
+    }
+    for name in ["name", "cursor", "per_page"] {
+        let path = format!("/v2/apps?{name}={}", "x".repeat(1025));
+        let told = node.refused(Method::GET, &path, "").await;
+        assert_eq!(told, (400, format!("the query parameter {name} must be 1024 bytes or less")));
     }
 }
 

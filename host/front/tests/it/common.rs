@@ -1,8 +1,8 @@
 //! What every node answers.
 
-use crate::node::{Node, echo, header, told};
+use crate::node::{Node, client, echo, header, told};
 use remuda_core::IdSource;
-use remuda_front::{Options, Ports, Readiness, ServeOptions, router, serve};
+use remuda_front::{Access, Extensions, Options, Ports, Readiness, ServeOptions, router, serve};
 use reqwest::Method;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -79,15 +79,25 @@ async fn readiness_names_its_reasons_and_a_draining_node_names_no_version() {
 
 #[tokio::test]
 async fn a_node_has_only_the_routes_of_its_parts() {
-    let ports =
-        Ports { catalog: None, invoking: None, ids: Arc::new(IdSource::new(1)), readiness: Readiness::new() };
+    let ports = Ports {
+        management: None,
+        invoking: None,
+        access: Access::Open,
+        ids: Arc::new(IdSource::new(1)),
+        readiness: Readiness::new(),
+        extensions: Extensions::default(),
+    };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let app = router(Options::default(), ports);
-    let served = tokio::spawn(serve(listener, app, ServeOptions::default(), shutdown.clone()));
+    let app = router(Options::default(), ports).unwrap();
+    let served = tokio::spawn(serve(listener, app, ServeOptions::default(), None, shutdown.clone()));
     for (path, status) in [("/version", 200), ("/v2/apps", 404), ("/t/a", 404), ("/readyz", 200)] {
-        assert_eq!(reqwest::get(format!("http://{address}{path}")).await.unwrap().status(), status, "{path}");
+        assert_eq!(
+            client().get(format!("http://{address}{path}")).send().await.unwrap().status(),
+            status,
+            "{path}"
+        );
     }
     shutdown.cancel();
     served.await.unwrap().unwrap();

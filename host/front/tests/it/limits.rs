@@ -192,3 +192,11 @@ async fn a_body_that_comes_too_slowly_is_refused() {
     let head = raw.read_to("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 400"), "{head}");
 }
+
+#[tokio::test]
+async fn a_definition_has_a_limit_of_its_own() {
+    let node = Node::start(echo()).await;
+    let body = format!(r#"{{"name":"a","unknown":"{}"}}"#, "x".repeat(1024 * 1024));
+    let told = node.refused(Method::POST, "/v2/apps", body).await;
+    assert_eq!(told, (413, "Request body too large for this server, more than max 1048576".into()));
+}

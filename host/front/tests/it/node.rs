@@ -4,14 +4,18 @@ use bytes::Bytes;
 use remuda_core::call::full;
 use remuda_core::testing::{FakeCatalog, FakeInvoker};
 use remuda_core::{Answer, Body, Fault, IdSource};
-use remuda_front::{Invoking, Options, Ports, Readiness, ServeOptions, router, serve};
+use remuda_front::{
+    Access, Extensions, Invoking, Management, Options, Ports, Readiness, ServeOptions, router, serve,
+};
 use reqwest::{Method, Response, header::HeaderMap};
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -69,34 +73,63 @@ pub(crate) fn pieces(pieces: Vec<Result<&'static str, Fault>>) -> Body {
     body
 }
 
+/// What a node is made of, where a test does not want the usual.
+pub(crate) struct Setup {
+    pub(crate) invoker: FakeInvoker,
+    pub(crate) options: Options,
+    pub(crate) listening: ServeOptions,
+    pub(crate) access: Access,
+    pub(crate) extensions: Extensions,
+    pub(crate) tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+}
+
+impl Setup {
+    pub(crate) fn of(invoker: FakeInvoker) -> Self {
+        Self {
+            invoker,
+            options: Options::default(),
+            listening: ServeOptions::default(),
+            access: Access::Open,
+            extensions: Extensions::default(),
+            tls: None,
+        }
+    }
+
+    pub(crate) async fn start(self) -> Node {
+        let (catalog, invoker) = (Arc::new(FakeCatalog::new()), Arc::new(self.invoker));
+        let readiness = Readiness::new();
+        let ports = Ports {
+            management: Some(Management {
+                catalog: Arc::clone(&catalog) as _,
+                groups: Arc::clone(&catalog) as _,
+                tokens: Arc::clone(&catalog) as _,
+                changes: Arc::clone(&catalog) as _,
+            }),
+            invoking: Some(Invoking {
+                definitions: Arc::clone(&catalog) as _,
+                invoker: Arc::clone(&invoker) as _,
+            }),
+            access: self.access,
+            ids: Arc::new(IdSource::new(7)),
+            readiness: readiness.clone(),
+            extensions: self.extensions,
+        };
+        let shutdown = CancellationToken::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = router(self.options, ports).unwrap();
+        let served = tokio::spawn(serve(listener, app, self.listening, self.tls, shutdown.clone()));
+        Node { address, catalog, invoker, readiness, shutdown, served, client: client() }
+    }
+}
+
 impl Node {
     pub(crate) async fn start(invoker: FakeInvoker) -> Self {
         Self::start_with(invoker, Options::default(), ServeOptions::default()).await
     }
 
     pub(crate) async fn start_with(invoker: FakeInvoker, options: Options, listening: ServeOptions) -> Self {
-        let (catalog, invoker) = (Arc::new(FakeCatalog::new()), Arc::new(invoker));
-        let readiness = Readiness::new();
-        let ports = Ports {
-            catalog: Some(Arc::clone(&catalog) as _),
-            invoking: Some(Invoking {
-                definitions: Arc::clone(&catalog) as _,
-                invoker: Arc::clone(&invoker) as _,
-            }),
-            ids: Arc::new(IdSource::new(7)),
-            readiness: readiness.clone(),
-        };
-        let shutdown = CancellationToken::new();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let served = tokio::spawn(serve(listener, router(options, ports), listening, shutdown.clone()));
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(LIMIT)
-            .no_proxy()
-            .build()
-            .unwrap();
-        Self { address, catalog, invoker, readiness, shutdown, served, client }
+        Setup { options, listening, ..Setup::of(invoker) }.start().await
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -155,6 +188,14 @@ impl Node {
     pub(crate) async fn connect(&self) -> Raw {
         Raw(TcpStream::connect(self.address).await.unwrap())
     }
+}
+
+/// A client that follows no redirects.
+pub(crate) fn client() -> reqwest::Client {
+    // Whoever installs it first has installed the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    builder.timeout(LIMIT).no_proxy().build().unwrap()
 }
 
 pub(crate) fn id(object: &Value) -> String {

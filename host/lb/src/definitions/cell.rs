@@ -1,87 +1,38 @@
-//! One kind of definition: the map, the questions under way, and the state of the source that all kinds share.
+//! One kind of definition: what is known, and the questions under way.
 
-use super::DefinitionsOptions;
-use crate::clock::Clock;
-use crate::machine::freshness::{Says, Use, decide, says};
+use super::absent::Absent;
+use super::flights::{Flight, Flights};
+use super::source::Source;
+use crate::machine::freshness::{self, Says, Use, decide, says};
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared, WeakShared};
 use papaya::Equivalent;
 use remuda_core::{Fault, Kind, Moment};
-use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio_util::task::AbortOnDropHandle;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Uses closer together than this are not told apart when the cache must shrink.
 const USE_GRAIN_MS: u64 = 1000;
 /// What part of a full cache goes at once, so that shrinking is rare: one in sixteen.
 const SHRINK_PART: usize = 16;
 
-/// What is known of the source.
-pub(super) struct Source {
-    options: DefinitionsOptions,
-    clock: Clock,
-    /// While it is away, the moment of the next probe; else zero.
-    away: AtomicU64,
-    /// The probe under way; it ends with the cache.
-    probe: Mutex<Option<AbortOnDropHandle<()>>>,
-}
-
-impl Source {
-    pub(super) fn new(options: DefinitionsOptions, clock: Clock) -> Self {
-        Self { options, clock, away: AtomicU64::new(0), probe: Mutex::new(None) }
-    }
-
-    pub(super) fn is_away(&self) -> bool {
-        self.away.load(Ordering::Relaxed) != 0
-    }
-
-    fn away(&self) -> Option<Moment> {
-        Some(self.away.load(Ordering::Relaxed)).filter(|at| *at != 0).map(Moment::from_ms)
-    }
-
-    fn went_away(&self, fault: &Fault) {
-        let probe_at = self.clock.now().after(self.options.probe_interval).as_ms();
-        // A probe that is due stays due, whatever other questions come to: else those who ask for unknown things would
-        // put it off for ever.
-        if self.away.compare_exchange(0, probe_at, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            let error = fault.chain();
-            tracing::warn!(error, "definitions cannot be had, known ones are served as they are");
-        }
-    }
-
-    fn answered(&self) {
-        if self.is_away() && self.away.swap(0, Ordering::Relaxed) != 0 {
-            tracing::info!("definitions can be had again");
-        }
-    }
-
-    /// True for the one who is to probe now.
-    fn claim_probe(&self, due: Moment, now: Moment) -> bool {
-        let next = now.after(self.options.probe_interval).as_ms();
-        self.away.compare_exchange(due.as_ms(), next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-}
-
 struct Entry<T> {
     value: Arc<T>,
+    /// When and in which epoch it was asked for.
     fetched: Moment,
+    epoch: u64,
+    /// Word came that it was changed.
+    changed: AtomicBool,
     used: AtomicU64,
-}
-
-type Question<T> = BoxFuture<'static, Result<Arc<T>, Fault>>;
-type Flight<T> = Shared<Question<T>>;
-
-/// The questions under way, each with a number, so that one that ends removes itself and no later one.
-struct Flights<K, T> {
-    by_key: HashMap<K, (u64, WeakShared<Question<T>>)>,
-    last: u64,
 }
 
 pub(super) struct Cell<K, T> {
     source: Arc<Source>,
     known: papaya::HashMap<K, Entry<T>>,
+    absent: Option<Absent<K>>,
+    /// Held while an answer is put into `known` and while a change is told, so that whichever comes second sees the
+    /// first.
     flights: Mutex<Flights<K, T>>,
 }
 
@@ -90,12 +41,17 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
+    /// Remembers what is there.
     pub(super) fn new(source: &Arc<Source>) -> Arc<Self> {
-        Arc::new(Self {
-            source: Arc::clone(source),
-            known: papaya::HashMap::new(),
-            flights: Mutex::new(Flights { by_key: HashMap::new(), last: 0 }),
-        })
+        Self::with(source, None)
+    }
+    /// Remembers what is there, and for `age` what is not.
+    pub(super) fn remembering_absence(source: &Arc<Source>, age: Duration) -> Arc<Self> {
+        Self::with(source, Some(Absent::new(age)))
+    }
+    fn with(source: &Arc<Source>, absent: Option<Absent<K>>) -> Arc<Self> {
+        let (source, flights) = (Arc::clone(source), Mutex::new(Flights::new()));
+        Arc::new(Self { source, known: papaya::HashMap::new(), absent, flights })
     }
 
     /// The definition under `key`. `fetch` asks the source.
@@ -111,15 +67,18 @@ where
     {
         let now = self.source.clock.now();
         let away = self.source.away();
-        let Some((value, fetched)) = self.look_up(key, now) else {
-            return self.join(owned(), fetch).await;
+        let Some((value, entry)) = self.look_up(key, now) else {
+            return match self.absent.as_ref().and_then(|absent| absent.get(key, now)) {
+                Some(fault) => Err(fault),
+                None => self.join(owned(), fetch).await,
+            };
         };
-        match decide(now, fetched, self.source.options.age, away) {
+        match decide(now, entry, self.source.age(), away) {
             Use::Cached => Ok(value),
             Use::CachedAndProbe => {
                 if away.is_some_and(|due| self.source.claim_probe(due, now)) {
-                    let flight = self.join(owned(), fetch);
-                    self.probe(flight);
+                    // What it learns, it learns as it lands.
+                    self.source.probe(self.join(owned(), fetch).map(drop));
                 }
                 Ok(value)
             }
@@ -137,13 +96,22 @@ where
         }
     }
 
-    fn look_up<Q: Equivalent<K> + Hash + ?Sized>(&self, key: &Q, now: Moment) -> Option<(Arc<T>, Moment)> {
+    fn look_up<Q: Equivalent<K> + Hash + ?Sized>(
+        &self,
+        key: &Q,
+        now: Moment,
+    ) -> Option<(Arc<T>, freshness::Entry)> {
         let known = self.known.pin();
         let entry = known.get(key)?;
         if now.as_ms() >= entry.used.load(Ordering::Relaxed) + USE_GRAIN_MS {
             entry.used.store(now.as_ms(), Ordering::Relaxed);
         }
-        Some((Arc::clone(&entry.value), entry.fetched))
+        let is_outdated = entry.changed.load(Ordering::Acquire) || entry.epoch != self.source.epoch();
+        Some((Arc::clone(&entry.value), freshness::Entry { fetched: entry.fetched, is_outdated }))
+    }
+
+    fn flights(&self) -> MutexGuard<'_, Flights<K, T>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The question about `key` that is under way, or a new one.
@@ -151,45 +119,54 @@ where
     where
         F: Future<Output = Result<Arc<T>, Fault>> + Send + 'static,
     {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.by_key.get(&key).and_then(|(_, flight)| flight.upgrade()) {
+        let mut flights = self.flights();
+        if let Some(flight) = flights.under_way(&key) {
             return flight;
         }
-        flights.last += 1;
-        let number = flights.last;
-        let landing = Landing { cell: Arc::clone(self), key: key.clone(), number };
+        let number = flights.number();
+        let epoch = self.source.epoch();
+        let landing = Landing { cell: Arc::clone(self), key: key.clone(), number, epoch };
         let question = fetch(key.clone());
         let flight = async move {
             let asked = landing.cell.source.clock.now();
             let answer = tokio::time::timeout(landing.cell.source.options.fetch_timeout, question).await;
             let answer = answer.unwrap_or_else(|_| Err(too_slow()));
-            landing.cell.learn(&landing.key, asked, &answer);
+            landing.learn(asked, &answer);
             answer
         };
-        let flight = flight.boxed().shared();
-        if let Some(weak) = flight.downgrade() {
-            flights.by_key.insert(key, (number, weak));
-        }
-        flight
+        flights.begin(key, number, flight.boxed())
     }
 
-    fn learn(&self, key: &K, asked: Moment, answer: &Result<Arc<T>, Fault>) {
-        match answer {
-            Ok(value) => {
-                self.source.answered();
-                self.make_room();
-                let entry =
-                    Entry { value: Arc::clone(value), fetched: asked, used: AtomicU64::new(asked.as_ms()) };
-                self.known.pin().insert(key.clone(), entry);
-            }
-            Err(fault) => match says(fault.kind) {
-                Says::SourceIsAway => self.source.went_away(fault),
-                Says::Nothing => {}
-                Says::NoSuchThing => {
-                    self.source.answered();
-                    self.known.pin().remove(key);
-                }
-            },
+    /// Who asks for `key` from now on is answered by the source, if it answers.
+    pub(super) fn outdate(&self, key: &K) {
+        let mut flights = self.flights();
+        flights.overtake(key);
+        if let Some(entry) = self.known.pin().get(key) {
+            entry.changed.store(true, Ordering::Release);
+        }
+        self.forget_absence(key);
+    }
+
+    /// The same, and what is known of `key` serves no more even if the source does not answer.
+    pub(super) fn forget(&self, key: &K) {
+        let mut flights = self.flights();
+        flights.overtake(key);
+        self.known.pin().remove(key);
+        self.forget_absence(key);
+    }
+
+    fn forget_absence(&self, key: &K) {
+        if let Some(absent) = &self.absent {
+            absent.remove(key);
+        }
+    }
+
+    /// Carries out for this kind that a new epoch has begun: questions of the one before teach nothing any more.
+    pub(super) fn enter_epoch(&self) {
+        let mut flights = self.flights();
+        flights.overtake_all();
+        if let Some(absent) = &self.absent {
+            absent.clear();
         }
     }
 
@@ -211,36 +188,82 @@ where
             !goes
         });
     }
-
-    fn probe(&self, flight: Flight<T>) {
-        let mut probe = self.source.probe.lock().unwrap_or_else(PoisonError::into_inner);
-        if probe.as_ref().is_some_and(|running| !running.is_finished()) {
-            return;
-        }
-        *probe = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            // What it learns, it learns as it lands.
-            drop(flight.await);
-        })));
-    }
 }
 
 fn too_slow() -> Fault {
-    Fault::service(Kind::Unavailable, "The API node did not answer in time")
+    Fault::service(Kind::Unavailable, "The catalogue did not answer in time")
 }
 
-/// Takes a question off the list, however it ends.
+/// The end of a question: what it teaches, and that it is under way no more, however it ends.
 struct Landing<K: Hash + Eq, T> {
     cell: Arc<Cell<K, T>>,
     key: K,
     number: u64,
+    epoch: u64,
+}
+
+impl<K, T> Landing<K, T>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+{
+    fn learn(&self, asked: Moment, answer: &Result<Arc<T>, Fault>) {
+        let cell = &self.cell;
+        match answer {
+            Ok(value) => {
+                cell.source.answered();
+                cell.make_room();
+                self.keep(asked, value);
+            }
+            Err(fault) => match says(fault.kind) {
+                Says::SourceIsAway => cell.source.went_away(fault),
+                Says::Nothing => {}
+                Says::NoSuchThing => {
+                    cell.source.answered();
+                    self.unless_overtaken(|| self.learn_absence(asked, fault));
+                }
+            },
+        }
+    }
+
+    /// An answer that word of a change has overtaken may be older than that: it serves only while the source is away,
+    /// and only if nothing else is known. (Of a thing that may be forgotten, not even then.)
+    fn keep(&self, asked: Moment, value: &Arc<T>) {
+        let flights = self.cell.flights();
+        let is_overtaken = !flights.holds(&self.key, self.number);
+        let known = self.cell.known.pin();
+        if is_overtaken && (self.cell.absent.is_some() || known.contains_key(&self.key)) {
+            return;
+        }
+        let entry = Entry {
+            value: Arc::clone(value),
+            fetched: asked,
+            epoch: self.epoch,
+            changed: AtomicBool::new(is_overtaken),
+            used: AtomicU64::new(asked.as_ms()),
+        };
+        known.insert(self.key.clone(), entry);
+    }
+
+    fn learn_absence(&self, asked: Moment, fault: &Fault) {
+        self.cell.known.pin().remove(&self.key);
+        if let Some(absent) = &self.cell.absent {
+            absent.insert(self.key.clone(), asked, fault.clone());
+        }
+    }
+
+    /// Does `learn`, unless word came since the question began: the answer may be older than it.
+    fn unless_overtaken(&self, learn: impl FnOnce()) {
+        let flights = self.cell.flights();
+        if flights.holds(&self.key, self.number) {
+            learn();
+        }
+    }
 }
 
 impl<K: Hash + Eq, T> Drop for Landing<K, T> {
     fn drop(&mut self) {
-        let mut flights = self.cell.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if flights.by_key.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
-            flights.by_key.remove(&self.key);
-        }
+        self.cell.flights.lock().unwrap_or_else(PoisonError::into_inner).end(&self.key, self.number);
     }
 }
 
@@ -250,8 +273,12 @@ impl<K: Hash + Eq, T> Cell<K, T> {
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }
+    /// How many missing things are remembered.
+    pub(super) fn absences(&self) -> usize {
+        self.absent.as_ref().map_or(0, Absent::len)
+    }
     /// True when no question is under way.
     pub(super) fn is_quiet(&self) -> bool {
-        self.flights.lock().unwrap().by_key.is_empty()
+        self.flights.lock().unwrap().is_empty()
     }
 }

@@ -1,8 +1,13 @@
+mod news;
+mod tokens;
+
 use super::*;
+use futures_util::stream::{BoxStream, unfold};
+use remuda_core::testing::catalog_cases::a_token;
 use remuda_core::{Annotations, Config, Kind, MemoryMb, Timestamp};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -22,6 +27,8 @@ struct FakeSource {
     mood: Mutex<Mood>,
     asked: AtomicUsize,
     gate: Semaphore,
+    tell: Mutex<Option<mpsc::Sender<News>>>,
+    told: Mutex<Option<mpsc::Receiver<News>>>,
 }
 
 impl FakeSource {
@@ -46,6 +53,16 @@ impl FakeSource {
     }
     fn is(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+    /// Tells something, and lets everybody hear it.
+    async fn tells(&self, news: News) {
+        let tell = self.tell.lock().unwrap().clone().expect("it still tells");
+        tell.send(news).await.unwrap();
+        drop(tell);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    async fn tells_of(&self, thing: Changed) {
+        self.tells(News::Changed(vec![thing])).await;
     }
     fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
@@ -112,11 +129,41 @@ impl Definitions for FakeSource {
     }
 }
 
+#[async_trait]
+impl Tokens for FakeSource {
+    async fn token(&self, id: &TokenId) -> Result<Arc<Token>, Fault> {
+        self.answer_about(id.as_str(), |note| Token { note, ..a_token(id.as_str()) }).await
+    }
+}
+
+impl Changes for FakeSource {
+    fn watch(&self) -> BoxStream<'static, News> {
+        let told = self.told.lock().unwrap().take().expect("only one watches");
+        unfold(told, |mut told| async move { told.recv().await.map(|news| (news, told)) }).boxed()
+    }
+}
+
 fn cached(options: DefinitionsOptions) -> (Arc<FakeSource>, Arc<CachedDefinitions>) {
-    let source =
-        FakeSource { mood: Mutex::new(Mood::Answers), asked: AtomicUsize::new(0), gate: Semaphore::new(0) };
-    let source = Arc::new(source);
-    (source.clone(), Arc::new(CachedDefinitions::new(source, options)))
+    let (tell, told) = mpsc::channel(8);
+    let source = Arc::new(FakeSource {
+        mood: Mutex::new(Mood::Answers),
+        asked: AtomicUsize::new(0),
+        gate: Semaphore::new(0),
+        tell: Mutex::new(Some(tell)),
+        told: Mutex::new(Some(told)),
+    });
+    let sources =
+        Sources { definitions: source.clone(), tokens: source.clone(), changes: Some(source.clone()) };
+    (source, Arc::new(CachedDefinitions::new(sources, options)))
+}
+
+/// The same, listening for changes, which are told.
+async fn told() -> (Arc<FakeSource>, Arc<CachedDefinitions>) {
+    let (source, cache) = cached(DefinitionsOptions::default());
+    let listening = Arc::clone(&cache);
+    tokio::spawn(async move { listening.run(CancellationToken::new()).await });
+    source.tells(News::Began).await;
+    (source, cache)
 }
 
 async fn image(cache: &CachedDefinitions, id: &str) -> Result<String, Kind> {

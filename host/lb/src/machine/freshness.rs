@@ -14,9 +14,18 @@ pub(crate) enum Use {
     CachedAndProbe,
 }
 
-/// Decides for an entry fetched at `fetched`. `away` is the moment of the next probe while the source is away.
-pub(crate) fn decide(now: Moment, fetched: Moment, age: Duration, away: Option<Moment>) -> Use {
-    if now.since(fetched) < age {
+/// What is known about a cached definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// When it was asked for.
+    pub(crate) fetched: Moment,
+    /// Whether word has come since that it may be another now.
+    pub(crate) is_outdated: bool,
+}
+
+/// Decides for an entry that is believed for `age`. `away` is the moment of the next probe while the source is away.
+pub(crate) fn decide(now: Moment, entry: Entry, age: Duration, away: Option<Moment>) -> Use {
+    if !entry.is_outdated && now.since(entry.fetched) < age {
         return Use::Cached;
     }
     match away {
@@ -46,6 +55,10 @@ pub(crate) fn says(kind: Kind) -> Says {
         | Kind::Timeout
         | Kind::Cancelled
         | Kind::RunnerLost
+        // Who asks is refused, and not what is asked for.
+        | Kind::Unauthorized
+        | Kind::Forbidden
+        | Kind::TooMany
         | Kind::Foreign(429) => Says::Nothing,
         Kind::Foreign(_)
         | Kind::Invalid
@@ -72,14 +85,18 @@ mod tests {
         let at = Moment::from_ms;
         let age = Duration::from_secs(5);
         let table = [
-            (at(4999), None, Use::Cached),
-            (at(5000), None, Use::Refresh),
-            (at(4999), Some(at(0)), Use::Cached),
-            (at(5000), Some(at(5001)), Use::Cached),
-            (at(5001), Some(at(5001)), Use::CachedAndProbe),
+            (at(4999), false, None, Use::Cached),
+            (at(5000), false, None, Use::Refresh),
+            (at(1), true, None, Use::Refresh),
+            (at(4999), false, Some(at(0)), Use::Cached),
+            (at(5000), false, Some(at(5001)), Use::Cached),
+            (at(5001), false, Some(at(5001)), Use::CachedAndProbe),
+            (at(1), true, Some(at(5001)), Use::Cached),
+            (at(5001), true, Some(at(5001)), Use::CachedAndProbe),
         ];
-        for (now, away, expected) in table {
-            assert_eq!(decide(now, at(0), age, away), expected, "{now:?} {away:?}");
+        for (now, is_outdated, away, expected) in table {
+            let entry = Entry { fetched: at(0), is_outdated };
+            assert_eq!(decide(now, entry, age, away), expected, "{now:?} {is_outdated} {away:?}");
         }
     }
 
@@ -90,8 +107,10 @@ mod tests {
             (Kind::Foreign(502), Says::SourceIsAway),
             (Kind::Internal, Says::Nothing),
             (Kind::Foreign(429), Says::Nothing),
+            (Kind::Unauthorized, Says::Nothing),
+            (Kind::Forbidden, Says::Nothing),
             (Kind::NotFound, Says::NoSuchThing),
-            (Kind::Foreign(403), Says::NoSuchThing),
+            (Kind::Foreign(414), Says::NoSuchThing),
         ] {
             assert_eq!(says(kind), expected, "{kind:?}");
         }

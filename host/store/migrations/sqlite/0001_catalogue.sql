@@ -1,5 +1,5 @@
--- Tables and columns are Fn's, so that its databases can be read. Settings and notes are JSON text, or empty; times
--- are RFC 3339 in UTC with milliseconds.
+-- Tables and columns are named as Fn names them; a database of Fn's own is refused. Settings and notes are JSON text,
+-- or empty; times are RFC 3339 in UTC with milliseconds.
 CREATE TABLE apps (
     id text NOT NULL PRIMARY KEY,
     name text NOT NULL UNIQUE,

@@ -1,23 +1,40 @@
 //! The v2 API's JSON as it is read. Missing keys and nulls are what their absence means.
 
 use bytes::Bytes;
+use remuda_core::access::{Hash, Role, Token};
 use remuda_core::{
-    Annotations, App, AppId, Config, FnId, Function, MemoryMb, Timestamp, Trigger, TriggerId, trigger,
+    Annotations, App, AppId, AppSet, Config, FnId, Function, MemoryMb, Timestamp, TokenId, Trigger,
+    TriggerId, trigger,
 };
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 pub(super) const NO_APP: &str = "App not found";
 pub(super) const NO_FN: &str = "Fn not found";
 pub(super) const NO_TRIGGER: &str = "Trigger not found";
+pub(super) const NO_TOKEN: &str = "Token not found";
+
+/// The most characters of a message that are logged.
+const MESSAGE: usize = 300;
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}
 
 /// Which of Fn's messages a 404 carries, if one: an unknown app may be the reason why a trigger is not found.
 pub(super) fn not_found(body: &Bytes) -> Option<&'static str> {
-    #[derive(Deserialize)]
-    struct Message {
-        message: String,
-    }
     let said: Message = serde_json::from_slice(body).ok()?;
-    [NO_APP, NO_FN, NO_TRIGGER].into_iter().find(|known| *known == said.message)
+    [NO_APP, NO_FN, NO_TRIGGER, NO_TOKEN].into_iter().find(|known| *known == said.message)
+}
+
+/// What an error's body says, for logs.
+pub(super) fn message(body: &[u8]) -> String {
+    let said = match serde_json::from_slice::<Message>(body) {
+        Ok(said) => said.message,
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    said.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE).collect()
 }
 
 #[derive(Deserialize)]
@@ -115,5 +132,32 @@ impl From<TriggerShape> for Trigger {
             created_at: from.created_at.unwrap_or(Timestamp::UNSET),
             updated_at: from.updated_at.unwrap_or(Timestamp::UNSET),
         }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct TokenShape {
+    id: String,
+    role: String,
+    apps: Option<BTreeSet<String>>,
+    hash: String,
+    created_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+impl TryFrom<TokenShape> for Token {
+    type Error = &'static str;
+
+    /// What cannot be read must not open anything: the token is then as unknown as if nobody had answered.
+    fn try_from(token: TokenShape) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: TokenId::new(token.id),
+            role: Role::parse(&token.role).ok_or("the token's role is not known to this release")?,
+            apps: token.apps.map_or(AppSet::All, AppSet::Some),
+            hash: Hash::from_hex(&token.hash).ok_or("the token's hash is not 64 hexadecimal digits")?,
+            note: String::new(),
+            created_at: token.created_at.unwrap_or(Timestamp::UNSET),
+            expires_at: token.expires_at,
+        })
     }
 }

@@ -30,7 +30,7 @@ pub struct Unreadable(String);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validity {
     not_before: i64,
-    not_after: i64,
+    pub(super) not_after: i64,
 }
 
 impl Validity {

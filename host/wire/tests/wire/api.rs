@@ -47,7 +47,8 @@ where
 }
 
 fn client(address: SocketAddr) -> ApiClient {
-    ApiClient::new(ApiUrl::parse(&format!("http://{address}/ignored")).unwrap(), None).unwrap()
+    let urls = ApiUrl::parse_list(&format!("http://{address}/ignored")).unwrap();
+    ApiClient::new(urls, None, false).unwrap()
 }
 
 const APP: &str = r#"{"id":"a1","name":"myapp","config":{"FN_LB_GROUP_ID":"blue"},"annotations":{"k":[1]},
@@ -132,7 +133,7 @@ async fn an_api_node_that_does_not_filter_is_not_believed() {
 
 #[tokio::test]
 async fn a_refusal_is_about_what_was_asked_and_not_about_the_api_node() {
-    for status in [400, 403, 414] {
+    for status in [400, 409, 414] {
         let (address, asked) = node(move |_, _| (status, "no".into())).await;
         let fault = soon(client(address).app(&AppId::new("a1"))).await.unwrap_err();
         assert_eq!((fault.kind, fault.blame), (Kind::Foreign(status), Blame::User), "{}", fault.chain());
@@ -188,31 +189,4 @@ async fn an_answer_beyond_reason_is_not_read() {
     assert_eq!(fault.kind, Kind::Unavailable, "{}", fault.chain());
     let (address, _) = node(|_, _| (200, r#"{"id":1}"#.into())).await;
     assert_eq!(soon(client(address).app(&AppId::new("a1"))).await.unwrap_err().kind, Kind::Internal);
-}
-
-#[tokio::test]
-async fn an_api_node_is_asked_over_tls_with_the_nodes_certificate() {
-    let pair = remuda_wire::certs::self_signed(&["localhost".into()], false).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
-    pair.write(&certificate, &key).unwrap();
-    let paths = remuda_wire::tls::Paths { authority: certificate.clone(), certificate, key };
-    let identity = remuda_wire::tls::Identity::load(&paths).unwrap();
-
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mut config = (*identity.server_config()).clone();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    tokio::spawn(async move {
-        let (socket, _) = listener.accept().await.unwrap();
-        let secured = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket).await.unwrap();
-        assert!(secured.get_ref().1.peer_certificates().is_some(), "the client must prove who it is");
-        let service =
-            service_fn(|_| std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(APP)))));
-        let connection = hyper::server::conn::http1::Builder::new();
-        let _ = connection.serve_connection(TokioIo::new(secured), service).await;
-    });
-    let url = ApiUrl::parse(&format!("https://localhost:{port}")).unwrap();
-    let api = ApiClient::new(url, Some(identity.http_client_config())).unwrap();
-    assert_eq!(soon(api.app(&AppId::new("a1"))).await.unwrap().name, "myapp");
 }

@@ -114,7 +114,7 @@ pub(crate) fn call() -> Call {
             milli_cpus: 0,
             timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(30),
-            group: GroupId::of(&config),
+            group: GroupId::of(&Default::default(), &config),
             config,
             annotations: Annotations::new(),
             syslog_url: String::new(),

@@ -26,6 +26,8 @@ type Listener = Box<dyn Fn(Step<'_>) + Send + Sync>;
 pub struct Builder {
     shape: Shape,
     tls: Option<Tls>,
+    https: bool,
+    programs: Vec<(String, String)>,
     given: Vec<(String, String, String)>,
     allowed: Vec<String>,
     only_given: bool,
@@ -41,6 +43,8 @@ impl Builder {
         Self {
             shape: Shape::default(),
             tls: None,
+            https: false,
+            programs: Vec::new(),
             given: Vec::new(),
             allowed: Vec::new(),
             only_given: false,
@@ -58,7 +62,8 @@ impl Builder {
         self.add(Role::Full, None)
     }
 
-    /// Adds an API node, called `api`.
+    /// Adds an API node, called `api`; the second is called `api-2`. Several share nothing but what variables say:
+    /// give them one `FN_DB_URL`. LBs are told the addresses of all.
     #[must_use]
     pub fn api(self) -> Self {
         self.add(Role::Api, None)
@@ -94,6 +99,21 @@ impl Builder {
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Starts another program as a node: an example of this workspace by its name.
+    #[must_use]
+    pub fn program(mut self, node: &str, program: &str) -> Self {
+        self.programs.push((node.to_owned(), program.to_owned()));
+        self
+    }
+
+    /// Has the nodes serve HTTP over TLS, with the certificates that [`Builder::tls`] says. The cluster's own clients
+    /// trust them.
+    #[must_use]
+    pub fn https(mut self) -> Self {
+        self.https = true;
         self
     }
 
@@ -182,11 +202,13 @@ impl Builder {
         let mut around = Surroundings {
             directory: home.path().to_path_buf(),
             label: format!("{}={id}", self.label_key),
+            https: self.https,
             ..Surroundings::default()
         };
         let tls = self.tls.unwrap_or(if self.shape.has(Role::Npm) { Tls::SelfSigned } else { Tls::None });
         let identities = self.identities(tls, &plan, home.path(), &daemons).await?;
-        let mut cluster = Cluster::new(home, around.label.clone(), self.allowed.clone());
+        let tool = daemons.program("remuda")?.to_path_buf();
+        let mut cluster = Cluster::new(home, around.label.clone(), self.allowed.clone(), tool);
         for planned in plan {
             self.tell(Step::Starting(&planned.name));
             around.tag = format!("{id}-{}", planned.name);
@@ -259,10 +281,12 @@ impl Builder {
                 environment.insert(name.clone(), value.clone());
             }
         }
+        let other = self.programs.iter().find(|(node, _)| *node == planned.name);
+        let program = other.map_or(planned.role.program(), |(_, program)| program);
         Ok(Launch {
             name: planned.name.clone(),
             role: planned.role,
-            program: daemons.program(planned.role.program())?.to_path_buf(),
+            program: daemons.program(program)?.to_path_buf(),
             directory: self.directory.clone().unwrap_or(own),
             records: around.directory.clone(),
             environment,
@@ -287,7 +311,7 @@ fn note_address(planned: &Planned, node: &Node, around: &mut Surroundings) {
     match planned.role {
         Role::Runner => around.runners.push((planned.group.clone(), node.grpc())),
         Role::Npm => around.npm = Some(node.grpc()),
-        Role::Api => around.api = Some(node.http()),
+        Role::Api => around.api.push(node.http()),
         Role::Full | Role::Lb => {}
     }
 }

@@ -91,7 +91,10 @@ pub(crate) struct Surroundings {
     /// `group=address` or `address` of each runner that runs.
     pub(crate) runners: Vec<(Option<String>, String)>,
     pub(crate) npm: Option<String>,
-    pub(crate) api: Option<String>,
+    /// Of every API node.
+    pub(crate) api: Vec<String>,
+    /// Whether the nodes' HTTP listeners speak TLS.
+    pub(crate) https: bool,
     pub(crate) identity: Option<Identity>,
     pub(crate) plugin: Option<String>,
 }
@@ -128,16 +131,20 @@ pub(crate) fn variables(node: &Planned, around: &Surroundings) -> BTreeMap<Strin
             set("CONTROL_PLANE_SO", around.plugin.as_deref().unwrap_or("noop.so"));
         }
         Role::Lb => {
-            set("FN_RUNNER_API_URL", around.api.as_deref().unwrap_or_default());
+            set("FN_RUNNER_API_URL", &around.api.join(","));
             match &around.npm {
                 Some(npm) => set("FN_NPM_ADDRESS", npm),
                 None => set("FN_RUNNER_ADDRESSES", &runner_list(around, false)),
             }
         }
     }
+    let Some(identity) = &around.identity else { return all };
     let speaks_grpc = !matches!(node.role, Role::Api | Role::Full);
-    if let Some(identity) = around.identity.as_ref().filter(|_| speaks_grpc) {
+    if speaks_grpc {
         all.extend(identity.variables());
+    }
+    if around.https && node.role != Role::Npm {
+        all.extend(identity.https_variables());
     }
     all
 }
@@ -172,7 +179,7 @@ mod tests {
                 (Some("blue".to_owned()), "127.0.0.1:1".to_owned()),
                 (None, "127.0.0.1:2".to_owned()),
             ],
-            api: Some("http://127.0.0.1:3".to_owned()),
+            api: vec!["http://127.0.0.1:3".to_owned()],
             ..Surroundings::default()
         }
     }

@@ -1,61 +1,75 @@
 //! `/v2/apps`.
 
-use super::body::Fields;
-use super::paging::{List, page};
+use super::asked::Asked;
+use super::object::Query;
+use super::paging::{List, Names, page};
+use super::sent::{AppIn, ListApps};
 use super::wire::AppOut;
-use super::{Api, deleted, id, now};
+use super::{Api, Reply, deleted, now};
 use crate::json::Json;
 use crate::status::Refused;
-use crate::url;
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::response::Response;
-use http::Uri;
-use remuda_core::catalog::app;
+use remuda_core::access::Identity;
+use remuda_core::catalog::{app, groups};
 use remuda_core::port::AppFilter;
-use remuda_core::{AppId, Fault};
+use remuda_core::{Annotations, App, AppId, Config, Fault};
 use std::sync::Arc;
 
-type Reply<T> = Result<Json<T>, Refused>;
-
-fn draft(fields: &Fields) -> Result<app::Draft, Fault> {
-    fields.ignored_times()?;
-    Ok(app::Draft {
-        id: fields.text("id")?,
-        name: fields.text("name")?,
-        config: fields.config()?,
-        annotations: fields.annotations()?,
-        syslog_url: fields.optional_text("syslog_url")?,
-        shape: fields.text("shape")?,
-    })
+pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Reply<List<AppOut>> {
+    let wanted = ListApps::read(&asked.uri)?;
+    let filter = AppFilter { name: wanted.name, within: asked.who.apps() };
+    let found = api.catalog.list_apps(&filter, &page(wanted.cursor.as_deref(), wanted.per_page)?).await?;
+    Ok(Json(List::of(found, Names::Unique, |app| AppOut::told(app, &asked.who))))
 }
 
-pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Reply<List<AppOut>> {
-    let filter = AppFilter { name: url::query(&uri, "name") };
-    let found = api.catalog.list_apps(&filter, &page(&uri)?).await?;
-    Ok(Json(List::of(found, AppOut::from)))
-}
-
-pub(super) async fn create(State(api): State<Arc<Api>>, request: Request) -> Reply<AppOut> {
-    let (_, fields) = api.fields(request).await?;
+pub(super) async fn create(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<AppOut> {
+    asked.may_manage_some()?;
+    let draft = app::Draft::from(api.read::<AppIn>(body).await?);
     let (id, now) = api.new_id();
-    let app = app::create(draft(&fields)?, AppId::new(id), now)?;
-    Ok(Json(api.catalog.create_app(app).await?.into()))
+    let app = app::create(draft, AppId::new(id), now)?;
+    asked.who.may_manage(&app.name)?;
+    let list = api.list_for_pin(&app.annotations).await?;
+    groups::check_pin(&asked.who, &app.name, &Annotations::new(), &app.annotations, &list)?;
+    let pin = groups::pin(&app.annotations);
+    let policy = api.policy(&Config::new(), &app.config, pin).await?;
+    policy.check(&app.name, &Config::new(), &app.config, pin)?;
+    Ok(Json(AppOut::told(api.catalog.create_app(app).await?, &asked.who)))
 }
 
-pub(super) async fn read(State(api): State<Arc<Api>>, uri: Uri) -> Reply<AppOut> {
-    let app = api.catalog.app(&AppId::new(id(&uri))).await?;
-    Ok(Json(Arc::unwrap_or_clone(app).into()))
+pub(super) async fn read(State(api): State<Arc<Api>>, asked: Asked) -> Reply<AppOut> {
+    let id = AppId::new(asked.id());
+    api.check_app(&asked, &id, Identity::may_read).await?;
+    let app = api.catalog.app(&id).await?;
+    Ok(Json(AppOut::told(Arc::unwrap_or_clone(app), &asked.who)))
 }
 
-pub(super) async fn update(State(api): State<Arc<Api>>, request: Request) -> Reply<AppOut> {
-    let (parts, fields) = api.fields(request).await?;
-    let (id, draft) = (AppId::new(id(&parts.uri)), draft(&fields)?);
+pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<AppOut> {
+    let id = AppId::new(asked.id());
+    api.check_app(&asked, &id, Identity::may_manage).await?;
+    let draft = app::Draft::from(api.read::<AppIn>(body).await?);
     app::check_target(&draft, &id)?;
-    let change = Box::new(move |current| app::update(current, draft, now()));
-    Ok(Json(api.catalog.update_app(&id, change).await?.into()))
+    let mut policy = super::policy::Policy::default();
+    if groups::named(&draft.config).is_some() {
+        let before = api.stored.app(&id).await?;
+        policy = api.policy(&before.config, &draft.config, groups::pin(&before.annotations)).await?;
+    }
+    let list = api.list_for_pin(&draft.annotations).await?;
+    let who = asked.who.clone();
+    let change = move |current: App| {
+        let after = app::update(current.clone(), draft.clone(), now())?;
+        groups::check_pin(&who, &current.name, &current.annotations, &after.annotations, &list)?;
+        let pin = groups::pin(&after.annotations);
+        policy.check(&current.name, &current.config, &after.config, pin)?;
+        Ok::<_, Fault>(after)
+    };
+    Ok(Json(AppOut::told(api.catalog.update_app(&id, Arc::new(change)).await?, &asked.who)))
 }
 
-pub(super) async fn delete(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, Refused> {
-    api.catalog.delete_app(&AppId::new(id(&uri))).await?;
+pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, Refused> {
+    let id = AppId::new(asked.id());
+    api.check_app(&asked, &id, Identity::may_manage).await?;
+    api.catalog.delete_app(&id).await?;
     Ok(deleted())
 }

@@ -1,78 +1,102 @@
 //! `/v2/fns`.
 
-use super::body::Fields;
-use super::paging::{List, page};
+use super::asked::Asked;
+use super::object::Query;
+use super::paging::{List, Names, page};
+use super::policy::{Policy, check_unpinned};
+use super::sent::{FnIn, ListFns};
 use super::wire::FnOut;
-use super::{Api, deleted, id, now};
+use super::{Api, Reply, deleted, now};
 use crate::json::Json;
 use crate::status::Refused;
-use crate::url;
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::response::Response;
-use http::Uri;
-use http::request::Parts;
-use remuda_core::catalog::{function, with_annotation};
+use remuda_core::access::Identity;
+use remuda_core::catalog::{function, groups, with_annotation};
 use remuda_core::port::FnFilter;
-use remuda_core::{AppId, Fault, FnId, Function};
+use remuda_core::{Annotations, App, AppId, Config, Fault, FnId, Function};
 use std::sync::Arc;
 
 const ENDPOINT: &str = "fnproject.io/fn/invokeEndpoint";
 
-type Reply<T> = Result<Json<T>, Refused>;
-
-fn draft(fields: &Fields) -> Result<function::Draft, Fault> {
-    fields.ignored_times()?;
-    Ok(function::Draft {
-        id: fields.text("id")?,
-        name: fields.text("name")?,
-        app_id: fields.text("app_id")?,
-        image: fields.text("image")?,
-        memory: fields.unsigned("memory")?,
-        timeout: fields.signed("timeout")?,
-        idle_timeout: fields.signed("idle_timeout")?,
-        config: fields.config()?,
-        annotations: fields.annotations()?,
-    })
-}
-
 /// The function with the address that calls it.
-fn annotated(function: Function, base: &str) -> FnOut {
-    let endpoint = format!("{base}/invoke/{}", function.id);
-    Function { annotations: with_annotation(function.annotations, ENDPOINT, endpoint), ..function }.into()
+fn annotated(function: Function, asked: &Asked) -> FnOut {
+    let endpoint = format!("{}/invoke/{}", asked.base, function.id);
+    let annotations = with_annotation(function.annotations, ENDPOINT, endpoint);
+    FnOut::told(Function { annotations, ..function }, &asked.who)
 }
 
-pub(super) async fn list(State(api): State<Arc<Api>>, parts: Parts) -> Reply<List<FnOut>> {
-    let app_id = url::query(&parts.uri, "app_id").ok_or_else(|| Fault::invalid("Missing AppID on Fn"))?;
-    let filter = FnFilter { app_id: AppId::new(app_id), name: url::query(&parts.uri, "name") };
-    let found = api.catalog.list_functions(&filter, &page(&parts.uri)?).await?;
-    let base = api.base(&parts);
-    Ok(Json(List::of(found, |function| annotated(function, &base))))
+pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Reply<List<FnOut>> {
+    let wanted = ListFns::read(&asked.uri)?;
+    if wanted.app_id.is_empty() {
+        return Err(Fault::invalid("Missing AppID on Fn").into());
+    }
+    let page = page(wanted.cursor.as_deref(), wanted.per_page)?;
+    let filter = FnFilter { app_id: AppId::new(wanted.app_id), name: wanted.name };
+    api.check_app(&asked, &filter.app_id, Identity::may_read).await?;
+    let found = api.catalog.list_functions(&filter, &page).await?;
+    Ok(Json(List::of(found, Names::Unique, |function| annotated(function, &asked))))
 }
 
-pub(super) async fn create(State(api): State<Arc<Api>>, request: Request) -> Reply<FnOut> {
-    let (parts, fields) = api.fields(request).await?;
-    let draft = draft(&fields)?;
+pub(super) async fn create(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<FnOut> {
+    asked.may_manage_some()?;
+    let draft = function::Draft::from(api.read::<FnIn>(body).await?);
     function::check_new(&draft)?;
-    let app = api.catalog.app(&AppId::new(draft.app_id.clone())).await?;
+    check_unpinned(&Annotations::new(), &draft.annotations)?;
+    let app_id = AppId::new(draft.app_id.clone());
+    let app = api.stored.app(&app_id).await.map_err(|fault| asked.who.missing(fault))?;
+    asked.who.may_manage(&app.name)?;
     let (id, now) = api.new_id();
     let function = function::create(draft, &app, FnId::new(id), now)?;
-    Ok(Json(annotated(api.catalog.create_function(function).await?, &api.base(&parts))))
+    let pin = groups::pin(&app.annotations);
+    let policy = api.policy(&Config::new(), &function.config, pin).await?;
+    policy.check(&app.name, &Config::new(), &function.config, pin)?;
+    Ok(Json(annotated(api.catalog.create_function(function).await?, &asked)))
 }
 
-pub(super) async fn read(State(api): State<Arc<Api>>, parts: Parts) -> Reply<FnOut> {
-    let function = api.catalog.function(&FnId::new(id(&parts.uri))).await?;
-    Ok(Json(annotated(Arc::unwrap_or_clone(function), &api.base(&parts))))
+pub(super) async fn read(State(api): State<Arc<Api>>, asked: Asked) -> Reply<FnOut> {
+    let id = FnId::new(asked.id());
+    let function = api.catalog.function(&id).await.map_err(|fault| asked.who.missing(fault))?;
+    api.check_app(&asked, &function.app_id, Identity::may_read).await?;
+    Ok(Json(annotated(Arc::unwrap_or_clone(function), &asked)))
 }
 
-pub(super) async fn update(State(api): State<Arc<Api>>, request: Request) -> Reply<FnOut> {
-    let (parts, fields) = api.fields(request).await?;
-    let (id, draft) = (FnId::new(id(&parts.uri)), draft(&fields)?);
+pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<FnOut> {
+    let id = FnId::new(asked.id());
+    api.check_fn(&asked, &id, Identity::may_manage).await?;
+    let draft = function::Draft::from(api.read::<FnIn>(body).await?);
     function::check_target(&draft, &id)?;
-    let change = Box::new(move |current| function::update(current, draft, now()));
-    Ok(Json(api.catalog.update_function(&id, change).await?.into()))
+    let named = api.app_and_policy(&id, &draft.config).await?;
+    let change = move |current: Function| {
+        let after = function::update(current.clone(), draft.clone(), now())?;
+        check_unpinned(&current.annotations, &after.annotations)?;
+        if let Some((app, policy)) = &named {
+            let pin = groups::pin(&app.annotations);
+            policy.check(&app.name, &current.config, &after.config, pin)?;
+        }
+        Ok::<_, Fault>(after)
+    };
+    let function = api.catalog.update_function(&id, Arc::new(change)).await?;
+    Ok(Json(FnOut::told(function, &asked.who)))
 }
 
-pub(super) async fn delete(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, Refused> {
-    api.catalog.delete_function(&FnId::new(id(&uri))).await?;
+pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, Refused> {
+    let id = FnId::new(asked.id());
+    api.check_fn(&asked, &id, Identity::may_manage).await?;
+    api.catalog.delete_function(&id).await?;
     Ok(deleted())
+}
+
+impl Api {
+    /// What judges a function's change that names a group; `None` for one that names none.
+    async fn app_and_policy(&self, id: &FnId, sent: &Config) -> Result<Option<(Arc<App>, Policy)>, Fault> {
+        if groups::named(sent).is_none() {
+            return Ok(None);
+        }
+        let function = self.stored.function(id).await?;
+        let app = self.stored.app(&function.app_id).await?;
+        let policy = self.policy(&function.config, sent, groups::pin(&app.annotations)).await?;
+        Ok(Some((app, policy)))
+    }
 }

@@ -1,12 +1,10 @@
-//! Lists in pages: `per_page`, and a cursor that is the last name of the page before.
+//! Lists in pages: `per_page`, and a cursor that says where the page before ended.
 
-use crate::url;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use http::Uri;
 use remuda_core::Fault;
-use remuda_core::port::{Page, PageOf};
+use remuda_core::port::{Page, PageOf, Place};
 use serde::Serialize;
 
 const DEFAULT_PER_PAGE: u32 = 30;
@@ -21,46 +19,72 @@ const CURSOR: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The page that a request asks for.
-pub(super) fn page(uri: &Uri) -> Result<Page, Fault> {
-    let asked =
-        url::query(uri, "per_page").and_then(|text| text.parse::<i64>().ok()).filter(|count| *count > 0);
-    let limit = asked
+pub(super) fn page(cursor: Option<&str>, per_page: Option<i64>) -> Result<Page, Fault> {
+    let limit = per_page
+        .filter(|count| *count > 0)
         .map_or(DEFAULT_PER_PAGE, |count| u32::try_from(count).unwrap_or(MAX_PER_PAGE).min(MAX_PER_PAGE));
-    let after = match url::query(uri, "cursor") {
-        Some(cursor) => Some(decode(&cursor).ok_or_else(|| Fault::invalid("Invalid cursor"))?),
-        None => None,
-    };
+    let wrong = || Fault::invalid("Invalid cursor: it must be the next_cursor of a page before");
+    let after = cursor.map(|cursor| decode(cursor).ok_or_else(wrong)).transpose()?;
     Ok(Page { after, limit })
 }
 
-fn decode(cursor: &str) -> Option<String> {
-    String::from_utf8(CURSOR.decode(cursor).ok()?).ok()
+/// What stands between a name and an id in a cursor; no name contains it. A cursor without it is Fn's own.
+const BETWEEN: char = '\0';
+
+fn encode(place: Place) -> String {
+    match place.id {
+        Some(id) => CURSOR.encode(format!("{}{BETWEEN}{id}", place.name)),
+        None => CURSOR.encode(place.name),
+    }
+}
+
+fn decode(cursor: &str) -> Option<Place> {
+    let text = String::from_utf8(CURSOR.decode(cursor).ok()?).ok()?;
+    Some(match text.split_once(BETWEEN) {
+        Some((name, id)) => Place { name: name.to_owned(), id: Some(id.to_owned()) },
+        None => Place { name: text, id: None },
+    })
 }
 
 /// A page as it is answered.
 #[derive(Serialize)]
-pub(super) struct List<T> {
+pub(crate) struct List<T> {
+    /// What to send as `cursor` for the next page; there may be one whenever this is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+    /// Ordered by name.
     items: Vec<T>,
 }
 
+/// Whether two items of a list can have one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// They cannot, so a cursor is Fn's: the last name.
+    Unique,
+    /// They can, so a cursor names the last id too, and a page that ends between the two loses neither.
+    Repeated,
+}
+
 impl<T> List<T> {
-    pub(super) fn of<U>(page: PageOf<U>, wire: impl FnMut(U) -> T) -> Self {
-        Self {
-            next_cursor: page.next.map(|name| CURSOR.encode(name)),
-            items: page.items.into_iter().map(wire).collect(),
-        }
+    pub(super) fn of<U>(page: PageOf<U>, names: Names, wire: impl FnMut(U) -> T) -> Self {
+        let place = page.next.map(|place| match names {
+            Names::Unique => Place { id: None, ..place },
+            Names::Repeated => place,
+        });
+        Self { next_cursor: place.map(encode), items: page.items.into_iter().map(wire).collect() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::fn_v2::object::Query;
+    use crate::dialect::fn_v2::sent::ListApps;
     use proptest::prelude::*;
 
     fn asked(query: &str) -> Page {
-        page(&format!("/v2/apps?{query}").parse().unwrap()).unwrap()
+        let asked = ListApps::read(&format!("/v2/apps?{query}").parse().unwrap()).unwrap();
+        page(asked.cursor.as_deref(), asked.per_page).unwrap()
     }
 
     #[test]
@@ -79,16 +103,19 @@ mod tests {
 
     #[test]
     fn a_cursor_that_is_none_is_refused() {
-        assert!(page(&"/v2/apps?cursor=!".parse().unwrap()).is_err());
-        assert_eq!(asked("cursor=YQ").after.as_deref(), Some("a"));
-        assert_eq!(asked("cursor=YQ==").after.as_deref(), Some("a"));
+        assert!(page(Some("!"), None).is_err());
+        assert!(page(Some("_w"), None).is_err(), "no text");
+        let fns = Some(Place { name: "a".into(), id: None });
+        assert_eq!(asked("cursor=YQ").after, fns);
+        assert_eq!(asked("cursor=YQ==").after, fns);
         assert_eq!(asked("cursor=").after, None);
     }
 
     proptest! {
         #[test]
-        fn a_cursor_is_read_back(name in ".+") {
-            prop_assert_eq!(decode(&CURSOR.encode(&name)), Some(name));
+        fn a_cursor_is_read_back(name in "[^\0]+", id in proptest::option::of("[^\0]*")) {
+            let place = Place { name, id };
+            prop_assert_eq!(decode(&encode(place.clone())), Some(place));
         }
     }
 }

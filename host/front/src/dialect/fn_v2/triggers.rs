@@ -1,38 +1,24 @@
-//! `/v2/triggers`, and the one lookup that load balancers make.
+//! `/v2/triggers`.
 
-use super::body::Fields;
-use super::paging::{List, page};
+use super::asked::Asked;
+use super::object::Query;
+use super::paging::{List, Names, page};
+use super::policy::check_unpinned;
+use super::sent::{ListTriggers, TriggerIn};
 use super::wire::TriggerOut;
-use super::{Api, deleted, id, now};
+use super::{Api, Reply, deleted, now};
 use crate::json::Json;
 use crate::status::Refused;
-use crate::url;
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::response::Response;
-use http::Uri;
-use http::request::Parts;
+use remuda_core::access::Identity;
 use remuda_core::catalog::{trigger, with_annotation};
 use remuda_core::port::{PageOf, TriggerFilter};
-use remuda_core::{AppId, Fault, FnId, Trigger, TriggerId};
+use remuda_core::{Annotations, AppId, Fault, FnId, Trigger, TriggerId};
 use std::sync::Arc;
 
 const ENDPOINT: &str = "fnproject.io/trigger/httpEndpoint";
-
-type Reply<T> = Result<Json<T>, Refused>;
-
-fn draft(fields: &Fields) -> Result<trigger::Draft, Fault> {
-    Ok(trigger::Draft {
-        id: fields.text("id")?,
-        name: fields.text("name")?,
-        app_id: fields.text("app_id")?,
-        fn_id: fields.text("fn_id")?,
-        kind: fields.text("type")?,
-        source: fields.text("source")?,
-        annotations: fields.annotations()?,
-        created_at: fields.time("created_at")?,
-        updated_at: fields.time("updated_at")?,
-    })
-}
 
 /// The trigger with the address that calls its function.
 fn annotated(trigger: Trigger, app_name: &str, base: &str) -> TriggerOut {
@@ -44,61 +30,68 @@ fn annotated(trigger: Trigger, app_name: &str, base: &str) -> TriggerOut {
     Trigger { annotations: with_annotation(trigger.annotations, ENDPOINT, endpoint), ..trigger }.into()
 }
 
-pub(super) async fn list(State(api): State<Arc<Api>>, parts: Parts) -> Reply<List<TriggerOut>> {
-    let app_id =
-        url::query(&parts.uri, "app_id").ok_or_else(|| Fault::invalid("Missing App ID on Trigger"))?;
-    let filter = TriggerFilter {
-        app_id: AppId::new(app_id),
-        fn_id: url::query(&parts.uri, "fn_id").map(FnId::new),
-        name: url::query(&parts.uri, "name"),
-    };
-    let found = api.catalog.list_triggers(&filter, &page(&parts.uri)?).await?;
-    if found.items.is_empty() {
-        return Ok(Json(List::of(PageOf { next: None, ..found }, TriggerOut::from)));
+pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Reply<List<TriggerOut>> {
+    let wanted = ListTriggers::read(&asked.uri)?;
+    if wanted.app_id.is_empty() {
+        return Err(Fault::invalid("Missing App ID on Trigger").into());
     }
-    let app = api.catalog.app(&filter.app_id).await?;
-    let base = api.base(&parts);
-    Ok(Json(List::of(found, |trigger| annotated(trigger, &app.name, &base))))
+    let page = page(wanted.cursor.as_deref(), wanted.per_page)?;
+    let filter = TriggerFilter {
+        app_id: AppId::new(wanted.app_id),
+        fn_id: wanted.fn_id.map(FnId::new),
+        name: wanted.name,
+    };
+    api.check_app(&asked, &filter.app_id, Identity::may_read).await?;
+    let found = api.catalog.list_triggers(&filter, &page).await?;
+    let names = if filter.fn_id.is_some() { Names::Unique } else { Names::Repeated };
+    if found.items.is_empty() {
+        return Ok(Json(List::of(PageOf { next: None, ..found }, names, TriggerOut::from)));
+    }
+    let app = api.stored.app(&filter.app_id).await?;
+    Ok(Json(List::of(found, names, |trigger| annotated(trigger, &app.name, &asked.base))))
 }
 
-pub(super) async fn create(State(api): State<Arc<Api>>, request: Request) -> Reply<TriggerOut> {
-    let (parts, fields) = api.fields(request).await?;
-    let draft = draft(&fields)?;
+pub(super) async fn create(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<TriggerOut> {
+    asked.may_manage_some()?;
+    let draft = trigger::Draft::from(api.read::<TriggerIn>(body).await?);
     let (id, now) = api.new_id();
     let trigger = trigger::create(draft, TriggerId::new(id), now)?;
+    check_unpinned(&Annotations::new(), &trigger.annotations)?;
+    api.check_app(&asked, &trigger.app_id, Identity::may_manage).await?;
+    api.check_fn(&asked, &trigger.fn_id, Identity::may_manage).await?;
     let trigger = api.catalog.create_trigger(trigger).await?;
-    let app = api.catalog.app(&trigger.app_id).await?;
-    Ok(Json(annotated(trigger, &app.name, &api.base(&parts))))
+    let app = api.stored.app(&trigger.app_id).await?;
+    Ok(Json(annotated(trigger, &app.name, &asked.base)))
 }
 
-pub(super) async fn read(State(api): State<Arc<Api>>, parts: Parts) -> Reply<TriggerOut> {
-    let trigger = api.catalog.trigger(&TriggerId::new(id(&parts.uri))).await?;
-    let app = api.catalog.app(&trigger.app_id).await?;
-    Ok(Json(annotated(trigger, &app.name, &api.base(&parts))))
+pub(super) async fn read(State(api): State<Arc<Api>>, asked: Asked) -> Reply<TriggerOut> {
+    let trigger = api.trigger(&asked, &TriggerId::new(asked.id()), Identity::may_read).await?;
+    let app = api.stored.app(&trigger.app_id).await.map_err(|fault| asked.who.missing(fault))?;
+    Ok(Json(annotated(trigger, &app.name, &asked.base)))
 }
 
-pub(super) async fn update(State(api): State<Arc<Api>>, request: Request) -> Reply<TriggerOut> {
-    let (parts, fields) = api.fields(request).await?;
-    let (id, draft) = (TriggerId::new(id(&parts.uri)), draft(&fields)?);
+pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<TriggerOut> {
+    let id = TriggerId::new(asked.id());
+    asked.may_manage_some()?;
+    api.trigger(&asked, &id, Identity::may_manage).await?;
+    let draft = trigger::Draft::from(api.read::<TriggerIn>(body).await?);
     trigger::check_target(&draft, &id)?;
-    let change = Box::new(move |current| trigger::update(current, draft, now()));
-    Ok(Json(api.catalog.update_trigger(&id, change).await?.into()))
-}
-
-pub(super) async fn delete(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, Refused> {
-    api.catalog.delete_trigger(&TriggerId::new(id(&uri))).await?;
-    Ok(deleted())
-}
-
-/// `/v2/runner/apps/<app>/triggerBySource/<kind>/<source>`: the source keeps its leading slash, so that there are two
-/// in a row. One is ours; what follows is compared as it is.
-pub(super) async fn by_source(State(api): State<Arc<Api>>, uri: Uri) -> Reply<TriggerOut> {
-    let (app_id, kind) = (AppId::new(url::segment(&uri, 4)), url::segment(&uri, 6));
-    let source =
-        uri.path().splitn(8, '/').nth(7).map(|source| url::unescape(source, false)).unwrap_or_default();
-    if kind != remuda_core::trigger::HTTP {
-        return Err(Fault::not_found("Trigger not found").into());
+    if !draft.fn_id.is_empty() {
+        // That it is a function of the same app is for the catalogue to say.
+        api.check_fn(&asked, &FnId::new(draft.fn_id.as_str()), Identity::may_manage).await?;
     }
-    let trigger = api.catalog.trigger_by_source(&app_id, &source).await?;
-    Ok(Json(Arc::unwrap_or_clone(trigger).into()))
+    let change = move |current: Trigger| {
+        let after = trigger::update(current.clone(), draft.clone(), now())?;
+        check_unpinned(&current.annotations, &after.annotations)?;
+        Ok::<_, Fault>(after)
+    };
+    Ok(Json(api.catalog.update_trigger(&id, Arc::new(change)).await?.into()))
+}
+
+pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, Refused> {
+    let id = TriggerId::new(asked.id());
+    asked.may_manage_some()?;
+    api.trigger(&asked, &id, Identity::may_manage).await?;
+    api.catalog.delete_trigger(&id).await?;
+    Ok(deleted())
 }

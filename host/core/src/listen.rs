@@ -1,0 +1,5 @@
+//! Listeners around a catalogue.
+
+mod catalog;
+
+pub use catalog::ListenedCatalog;

@@ -1,0 +1,74 @@
+//! `/v2/groups`: the operator's list of LB groups and of who may use them. Not Fn's; for administrators of all apps.
+
+use super::asked::Asked;
+use super::sent::GroupIn;
+use super::wire::{GroupOut, Groups};
+use super::{Api, Reply, deleted, now};
+use crate::json::Json;
+use crate::status::Refused;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use remuda_core::access::MAX_APPS;
+use remuda_core::catalog::MAX_NAME_BYTES;
+use remuda_core::catalog::groups::{Group, check_name};
+use remuda_core::{AppSet, Fault, GroupId};
+use std::sync::Arc;
+
+pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Reply<Groups> {
+    asked.who.may_administer_all()?;
+    let items = api.groups.list_groups().await?.into_iter().map(GroupOut::from).collect();
+    Ok(Json(Groups { items }))
+}
+
+pub(super) async fn read(State(api): State<Arc<Api>>, asked: Asked) -> Reply<GroupOut> {
+    asked.who.may_administer_all()?;
+    let found = api.listed(&asked.id()).await?;
+    Ok(Json(found.ok_or_else(|| Fault::not_found("Group not found"))?.into()))
+}
+
+pub(super) async fn put(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<GroupOut> {
+    asked.who.may_administer_all()?;
+    let name = asked.id();
+    check_name(&name)?;
+    if name.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(Fault::invalid("Invalid group name: it must be UTF-8, percent-encoded").into());
+    }
+    let apps = apps(api.read::<GroupIn>(body).await?)?;
+    let now = now();
+    let group = match api.listed(&name).await? {
+        Some(same) if same.apps == apps => return Ok(Json(same.into())),
+        Some(other) => Group { apps, updated_at: now, ..other },
+        None => Group { id: GroupId::new(name), apps, created_at: now, updated_at: now },
+    };
+    Ok(Json(api.groups.put_group(group).await?.into()))
+}
+
+pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, Refused> {
+    asked.who.may_administer_all()?;
+    api.groups.delete_group(&GroupId::new(asked.id())).await?;
+    Ok(deleted())
+}
+
+impl Api {
+    /// The group of this name, if it is on the list.
+    async fn listed(&self, name: &str) -> Result<Option<Group>, Fault> {
+        let list = self.groups.list_groups().await?;
+        Ok(list.into_iter().find(|group| group.id.as_str() == name))
+    }
+}
+
+fn apps(sent: GroupIn) -> Result<AppSet, Fault> {
+    let Some(names) = sent.apps else { return Ok(AppSet::All) };
+    if names.len() > MAX_APPS {
+        return Err(Fault::invalid(format!("apps must be {MAX_APPS} names or fewer; null means all apps")));
+    }
+    let is_wrong =
+        |name: &String| name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control);
+    if let Some(at) = names.iter().position(is_wrong) {
+        return Err(Fault::invalid(format!(
+            "apps[{at}] must be an app's name: 1 to {MAX_NAME_BYTES} bytes, without control characters"
+        )));
+    }
+    Ok(AppSet::of(names))
+}

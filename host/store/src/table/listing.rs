@@ -1,0 +1,116 @@
+//! Lists: rows of a table that meet conditions, a page at a time, ordered by name and id.
+
+use crate::failure::Outcome;
+use crate::session::{Row, Session, Value};
+use remuda_core::port::{Page, PageOf, Place};
+
+/// A list that is being asked for.
+pub(super) struct Listing<'v> {
+    statement: String,
+    values: Vec<Value<'v>>,
+}
+
+impl<'v> Listing<'v> {
+    /// All rows of a table.
+    pub(super) fn of(table: &'static str) -> Self {
+        Self { statement: format!("SELECT * FROM {table} WHERE 1 = 1"), values: Vec::new() }
+    }
+
+    /// Only those whose `column` is `value`.
+    pub(super) fn only(mut self, column: &'static str, value: Option<&'v str>) -> Self {
+        if let Some(value) = value {
+            self.statement.push_str(&format!(" AND {column} = ?"));
+            self.values.push(value.into());
+        }
+        self
+    }
+
+    /// Only those whose `column` is one of `values`, of which there are not many.
+    pub(super) fn one_of(mut self, column: &'static str, values: &[&'v str]) -> Self {
+        let marks = vec!["?"; values.len()].join(", ");
+        self.statement.push_str(&format!(" AND {column} IN ({marks})"));
+        self.values.extend(values.iter().map(|value| Value::from(*value)));
+        self
+    }
+
+    /// Reads one page.
+    pub(super) async fn page<T>(
+        mut self,
+        session: &mut dyn Session,
+        page: &'v Page,
+        read: impl Fn(&Row) -> Result<T, sqlx::Error>,
+        place: impl Fn(&T) -> Place,
+    ) -> Outcome<PageOf<T>> {
+        if let Some(after) = &page.after {
+            self.after(session, after);
+        }
+        self.statement.push_str(" ORDER BY name, id LIMIT ?");
+        self.values.push(page.limit.into());
+        let rows = session.rows(&self.statement, &self.values).await?;
+        let items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let is_full = items.len() >= page.limit as usize;
+        let next = if is_full { items.last().map(place) } else { None };
+        Ok(PageOf { items, next })
+    }
+
+    /// Only what comes behind a place. No name or id has a zero byte: what is behind one that would is behind its part
+    /// before the zero byte.
+    fn after(&mut self, session: &dyn Session, place: &'v Place) {
+        let (name, name_is_whole) = until_zero_byte(&place.name);
+        let id = place.id.as_deref().filter(|_| name_is_whole);
+        let Some(id) = id else {
+            self.statement.push_str(" AND name > ?");
+            self.values.push(name.into());
+            return;
+        };
+        let (id, _) = until_zero_byte(id);
+        if session.dialect().ranges_over_rows {
+            self.statement.push_str(" AND (name, id) > (?, ?)");
+            self.values.extend([name.into(), id.into()]);
+        } else {
+            self.statement.push_str(" AND (name > ? OR (name = ? AND id > ?))");
+            self.values.extend([name.into(), name.into(), id.into()]);
+        }
+    }
+}
+
+fn until_zero_byte(text: &str) -> (&str, bool) {
+    text.split_once('\0').map_or((text, true), |(before, _)| (before, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::Database;
+    use crate::{Options, url};
+    use std::sync::Arc;
+    use tokio::sync::Notify;
+
+    #[tokio::test]
+    async fn a_page_is_read_from_an_index_and_not_sorted() {
+        let place = url::parse(":memory:").unwrap();
+        let database = Database::open(&place, &Options::default(), &Arc::new(Notify::new())).await.unwrap();
+        let mut lease = database.readers.lease().await.unwrap();
+        let session = lease.session().unwrap();
+        let behind = Place { name: "n".into(), id: Some("i".into()) };
+        for listing in [
+            Listing::of("apps"),
+            Listing::of("fns").only("app_id", Some("A")),
+            Listing::of("triggers").only("app_id", Some("A")),
+            Listing::of("triggers").only("app_id", Some("A")).only("fn_id", Some("F")),
+        ] {
+            let mut listing = listing;
+            listing.after(session, &behind);
+            let statement = format!("EXPLAIN QUERY PLAN {} ORDER BY name, id LIMIT 10", listing.statement);
+            let plan = session.rows(&statement, &listing.values).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.text("detail").unwrap()).collect();
+            assert!(plan.len() == 1 && plan[0].starts_with("SEARCH") && plan[0].contains("name"), "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_behind_a_zero_byte_is_behind_the_part_before_it() {
+        assert_eq!(until_zero_byte("a\0b"), ("a", false));
+        assert_eq!(until_zero_byte("ab"), ("ab", true));
+    }
+}

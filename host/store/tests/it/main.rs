@@ -1,0 +1,13 @@
+//! The store on real databases: SQLite, PostgreSQL and MariaDB.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod changes;
+mod grouped;
+mod lists;
+mod opening;
+mod outages;
+mod partition;
+mod races;
+mod sqlite;
+mod suite;
+mod support;

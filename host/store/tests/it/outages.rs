@@ -1,0 +1,134 @@
+//! The database dies and returns: nothing that was answered is lost, nothing is half there, nothing is opened again.
+
+use crate::support::{at, until};
+use futures_util::StreamExt;
+use remuda_core::Kind;
+use remuda_core::port::{Catalog, Changes, Definitions, FnFilter, News, Page};
+use remuda_core::testing::catalog_cases::{a_function, a_trigger, an_app};
+use remuda_store::Store;
+use remuda_test_databases::{MariaDb, Options, Postgres};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A server that may be killed.
+trait Server: Send + 'static {
+    fn kill(&mut self);
+    fn start_again(&mut self);
+}
+
+impl Server for Postgres {
+    fn kill(&mut self) {
+        Postgres::kill(self);
+    }
+    fn start_again(&mut self) {
+        Postgres::start_again(self).unwrap();
+    }
+}
+
+impl Server for MariaDb {
+    fn kill(&mut self) {
+        MariaDb::kill(self);
+    }
+    fn start_again(&mut self) {
+        MariaDb::start_again(self).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_dies_and_returns_under_writes() {
+    let server = tokio::task::spawn_blocking(|| Postgres::start(Options::default()).unwrap()).await.unwrap();
+    let url = server.fresh_database().unwrap();
+    dies_and_returns(server, url).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_dies_and_returns_under_writes() {
+    let server = tokio::task::spawn_blocking(|| MariaDb::start(Options::default()).unwrap()).await.unwrap();
+    let url = server.fresh_database().unwrap();
+    dies_and_returns(server, url).await;
+}
+
+/// Creates functions with a trigger each until told to stop; gives the names of those that were answered.
+async fn write(store: Arc<Store>, writer: usize, stop: Arc<AtomicBool>) -> Vec<String> {
+    let app = (*store.app_named("app").await.unwrap()).clone();
+    let mut answered = Vec::new();
+    for n in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let name = format!("f-{writer}-{n:05}");
+        let started = Instant::now();
+        let function = store.create_function(a_function(&name, &name, &app)).await;
+        let trigger = match &function {
+            Ok(function) => {
+                store.create_trigger(a_trigger(&name, &name, function, &format!("/{name}"))).await.err()
+            }
+            Err(_) => None,
+        };
+        assert!(started.elapsed() < Duration::from_secs(10), "an answer took {:?}", started.elapsed());
+        for fault in function.as_ref().err().into_iter().chain(&trigger) {
+            assert_eq!(fault.kind, Kind::Unavailable, "{}", fault.chain());
+            assert_eq!(fault.message, "the database is not available");
+        }
+        if function.is_ok() {
+            answered.push(name);
+        }
+    }
+    answered
+}
+
+async fn dies_and_returns(mut server: impl Server, url: String) {
+    let store = Arc::new(at(&url).await);
+    store.create_app(an_app("A", "app")).await.unwrap();
+    let mut watch = store.watch();
+    assert_eq!(watch.next().await, Some(News::Began));
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> =
+        (0..6).map(|writer| tokio::spawn(write(Arc::clone(&store), writer, Arc::clone(&stop)))).collect();
+    let filter = FnFilter { app_id: remuda_core::AppId::new("A"), name: None };
+    let wrote = || async {
+        let page = Page { after: None, limit: 100 };
+        store.list_functions(&filter, &page).await.is_ok_and(|page| page.items.len() > 20)
+    };
+    until("writes go on", Duration::from_secs(20), wrote).await;
+
+    let mut server = tokio::task::spawn_blocking(move || {
+        server.kill();
+        server
+    })
+    .await
+    .unwrap();
+    let asked = Instant::now();
+    let fault = store.create_app(an_app("B", "while-away")).await.unwrap_err();
+    assert_eq!(fault.kind, Kind::Unavailable, "{}", fault.chain());
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert_eq!(store.app_named("app").await.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(store.ping().await.unwrap_err().kind, Kind::Unavailable);
+    let ended = async { while watch.next().await != Some(News::Ended) {} };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
+
+    let server = tokio::task::spawn_blocking(move || {
+        server.start_again();
+        server
+    })
+    .await
+    .unwrap();
+    let began = async { while watch.next().await != Some(News::Began) {} };
+    tokio::time::timeout(Duration::from_secs(20), began).await.unwrap();
+    until("it is written again", Duration::from_secs(20), || async {
+        store.create_app(an_app("C", "back")).await.is_ok() || store.app_named("back").await.is_ok()
+    })
+    .await;
+    stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        for name in writer.await.unwrap() {
+            assert!(
+                store.function(&remuda_core::FnId::new(&name)).await.is_ok(),
+                "{name} was answered and is gone"
+            );
+        }
+    }
+    store.close().await;
+    drop(tokio::task::spawn_blocking(move || drop(server)).await);
+}
