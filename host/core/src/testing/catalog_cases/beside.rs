@@ -1,6 +1,6 @@
 //! What stands beside apps, functions and triggers: tokens, groups, and word of changes.
 
-use super::{LATER, NOW, a_function, a_trigger, an_app, said, told, with_function};
+use super::{LATER, NOW, a_trigger, said, told, with_function};
 use crate::access::{Hash, Role, Token};
 use crate::catalog::groups::Group;
 use crate::port::{Catalog, Changed, Changes, GroupUse, Groups, News, TokenStore};
