@@ -185,3 +185,34 @@ async fn write_group(
     changes::append(transaction.session()?, &told).await?;
     Ok(transaction.commit().await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::Database;
+    use crate::{Options, url};
+    use remuda_core::Kind;
+
+    /// Breaks the promise to fail before it changes anything.
+    struct ChangesAndFails;
+
+    #[async_trait]
+    impl Write for ChangesAndFails {
+        type Output = ();
+
+        async fn carry_out(&self, session: &mut dyn Session, _: &mut Vec<Changed>) -> Outcome<()> {
+            session.execute("INSERT INTO changes (made_at, what) VALUES (0, '[]')", &[]).await?;
+            Err(Fault::not_found("something").into())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_after_a_change_leaves_nothing_behind() {
+        let place = url::parse(":memory:").unwrap();
+        let database = Database::open(&place, &Options::default(), &Arc::default()).await.unwrap();
+        let failure = database.write(ChangesAndFails).await.unwrap_err();
+        assert_eq!(Fault::from(failure).kind, Kind::Unavailable);
+        let mut lease = database.readers.lease().await.unwrap();
+        assert!(changes::latest(lease.session().unwrap(), 10).await.unwrap().is_empty());
+    }
+}

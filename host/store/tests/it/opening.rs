@@ -138,3 +138,26 @@ async fn a_server_may_be_named_as_fn_does() {
     let store = at(&format!("mysql://{user}@tcp({address})/{database}?parseTime=true")).await;
     assert!(tokio::time::timeout(Duration::from_secs(10), store.ping()).await.unwrap().is_ok());
 }
+
+#[tokio::test]
+async fn a_server_may_be_reached_by_its_socket() {
+    use remuda_test_databases::shared;
+    let (mariadb, postgres) = (support::mariadb().await, support::postgres().await);
+    let (mysql_socket, directory) = tokio::task::spawn_blocking(|| {
+        let socket = shared::mariadb().unwrap().execute("mysql", "SELECT @@socket").unwrap();
+        let directory = shared::postgres().unwrap().execute("postgres", "SHOW unix_socket_directories").unwrap();
+        (socket.trim().to_owned(), directory.trim().to_owned())
+    })
+    .await
+    .unwrap();
+    let (who, rest) = mariadb.url.strip_prefix("mysql://").unwrap().split_once('@').unwrap();
+    let (_, database) = rest.split_once('/').unwrap();
+    assert!(at(&format!("mysql://{who}@unix({mysql_socket})/{database}")).await.ping().await.is_ok());
+    let (who, rest) = postgres.url.strip_prefix("postgres://").unwrap().split_once('@').unwrap();
+    let (address, database) = rest.split_once('/').unwrap();
+    let (user, password) = who.split_once(':').unwrap();
+    let (_, port) = address.split_once(':').unwrap();
+    let url =
+        format!("postgres:///{database}?host={directory}&port={port}&user={user}&password={password}");
+    assert!(at(&url).await.ping().await.is_ok());
+}
