@@ -3,30 +3,36 @@
 //! Machines are shared and noisy, so no figure stands alone: ours and its peer are measured in turn (A B A B …), and
 //! what counts is the median over the rounds of the ratio.
 
-use std::time::Duration;
-
-use clap::Args;
-use remuda_harness::{Cluster, Tls, daemons, docker, images, process};
+use clap::{Args, ValueEnum};
+use remuda_harness::{daemons, process};
+use tokio::process::Command;
 
 use crate::Failure;
 use crate::step::Steps;
 
+mod auth;
+mod calls;
 mod cold;
+mod databases;
+mod http;
+mod listing;
 mod load;
+mod lookups;
 mod machine;
 mod nginx;
 mod page;
 mod statistics;
+mod store;
 
-use load::{Figures, Target};
-
-/// How long and how often to measure.
+/// What to measure, how long and how often.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
+    /// The parts to measure; all of them when none is named. What the page says of the others stays.
+    parts: Vec<Part>,
     /// Rounds of each measurement.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Seconds of load in each round.
+    /// Seconds of load in each round of the hot path.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
     /// Cold starts to measure.
@@ -37,14 +43,38 @@ pub(crate) struct Options {
     print: bool,
 }
 
-/// The numbers of connections that are measured.
-const CONNECTIONS: [usize; 3] = [1, 8, 32];
+/// Something that can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Calls through LB and runner, beside two nginx.
+    Hot,
+    /// First calls, beside `docker run`.
+    Cold,
+    /// Writes and reads per second of each database.
+    Store,
+    /// Listing 100 000 functions page by page.
+    Listing,
+    /// What looking a definition up costs an LB, and when a change is in force there.
+    Lookups,
+    /// What authorisation adds to a request.
+    Auth,
+}
 
-/// What was measured at one number of connections, round by round.
-pub(crate) struct HotRounds {
-    pub(crate) connections: usize,
-    pub(crate) ours: Vec<Figures>,
-    pub(crate) nginx: Vec<Figures>,
+impl Options {
+    fn wants(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+
+    fn wants_any(&self, parts: &[Part]) -> bool {
+        parts.iter().any(|part| self.wants(*part))
+    }
+}
+
+/// What every part needs.
+pub(crate) struct Bench {
+    options: Options,
+    /// Release builds of the daemons.
+    built: daemons::Daemons,
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), Failure> {
@@ -52,96 +82,65 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
         return Err(Failure::because("--rounds and --seconds must be at least 1"));
     }
     let mut steps = Steps::default();
-    let engine = async { Ok(docker::ensure(&|doing| println!("    {doing}")).await?) };
-    steps.run("docker engine", "", engine).await?;
-    let packages = async {
-        if nginx::program().is_none() {
-            docker::install(&["nginx-light"]).await?;
-        }
-        Ok(())
-    };
-    steps.run("nginx", "the peer of the hot path", packages).await?;
     let build = async { Ok(daemons::build(&["--release"]).await?) };
     let built = steps.run("build", "with --release", build).await?;
-    let image = steps.run("function image", "", async { Ok(images::probe().await?) }).await?;
+    if cfg!(debug_assertions) {
+        // Some of what is measured runs in this process.
+        return run_released(&built).await;
+    }
     let machine = machine::describe().await;
-    let cluster = steps.run("start", "API, LB, NPM, runner; mutual TLS", start(built.clone())).await?;
-    let measured = measure(&options, &cluster, &built, &image, &mut steps).await;
-    let stopped = steps.run("stop", "", async { Ok(cluster.stop().await?) }).await;
-    let (hot, cold) = measured?;
-    stopped?;
-    let page = page::render(&machine, &options, &hot, &cold);
+    let sections = measure(&Bench { options: options.clone(), built }, &mut steps).await?;
+    let file = process::repository().join("docs/benchmarks.md");
+    let before = std::fs::read_to_string(&file).unwrap_or_default();
+    let page = page::render(&machine, &before, sections);
     if options.print {
         println!("{page}");
         return Ok(());
     }
-    let file = process::repository().join("docs/benchmarks.md");
     std::fs::write(&file, page)?;
     println!("\nwritten to {}", file.display());
     Ok(())
 }
 
-async fn start(built: daemons::Daemons) -> Result<Cluster, Failure> {
-    let shape = Cluster::builder().interactive().label_key("remuda.bench").daemons(built);
-    let shape =
-        shape.api().lb().npm("noop").runner("bench").tls(Tls::Authority).env("*", "FN_LOG_LEVEL", "INFO");
-    Ok(shape.start().await?)
+/// Has the release build of this program do what it was asked to.
+async fn run_released(built: &daemons::Daemons) -> Result<(), Failure> {
+    let mut command = Command::new(built.program("xtask")?);
+    let status = command.args(std::env::args_os().skip(1)).kill_on_drop(true).status().await?;
+    if status.success() { Ok(()) } else { Err(Failure::because(format!("the measurement ended with {status}"))) }
 }
 
-async fn measure(
-    options: &Options,
-    cluster: &Cluster,
-    built: &daemons::Daemons,
-    image: &str,
-    steps: &mut Steps,
-) -> Result<(Vec<HotRounds>, cold::Starts), Failure> {
-    let api = cluster.api();
-    let app = api.create_app("bench", &[("FN_LB_GROUP_ID", "bench")]).await?;
-    let front = cluster.front();
-    let starts = cold::measure(&api, &front, &app, image, options.cold_starts);
-    let starts = steps.run("cold starts", "beside `docker run`", starts).await?;
-    let settings = remuda_harness::FunctionSettings { idle_timeout_seconds: 600, ..Default::default() };
-    let function = api.create_function_with(&app, "hot", image, &settings).await?;
-    let ours = Target::new(front.base(), &format!("/invoke/{}", function.0))?;
-    let peer = nginx::Chain::start(built).await?;
-    let mut hot = Vec::new();
-    for connections in CONNECTIONS {
-        let name = format!("hot path, {connections} connections");
-        let rounds = hot_rounds(options, connections, &ours, peer.target());
-        hot.push(steps.run(&name, "beside two nginx", rounds).await?);
-    }
-    peer.stop().await?;
-    Ok((hot, starts))
-}
-
-async fn hot_rounds(
-    options: &Options,
-    connections: usize,
-    ours: &Target,
-    peer: &Target,
-) -> Result<HotRounds, Failure> {
-    warm(ours, connections).await?;
-    warm(peer, connections).await?;
-    let time = Duration::from_secs(options.seconds);
-    let mut rounds = HotRounds { connections, ours: Vec::new(), nginx: Vec::new() };
-    for round in 1..=options.rounds {
-        let (a, b) = (load::run(ours, connections, time).await?, load::run(peer, connections, time).await?);
-        println!("    round {round}: ours {a}; nginx {b}");
-        rounds.ours.push(a);
-        rounds.nginx.push(b);
-    }
-    Ok(rounds)
-}
-
-/// Calls until nobody waits for a container any more: then every connection has one that is hot.
-async fn warm(target: &Target, connections: usize) -> Result<(), Failure> {
-    const SETTLED: Duration = Duration::from_millis(100);
-    const ROUNDS_AT_MOST: usize = 30;
-    for _ in 0..ROUNDS_AT_MOST {
-        if load::run(target, connections, Duration::from_secs(1)).await?.slowest < SETTLED {
-            return Ok(());
+async fn measure(bench: &Bench, steps: &mut Steps) -> Result<Vec<page::Section>, Failure> {
+    let options = &bench.options;
+    let mut sections = Vec::new();
+    if options.wants_any(&[Part::Store, Part::Listing, Part::Lookups]) {
+        let started = databases::Databases::start();
+        let databases = steps.run("databases", "PostgreSQL and MariaDB, durable", started).await?;
+        if options.wants(Part::Store) {
+            sections.push(store::measure(bench, &databases, steps).await?);
+        }
+        if options.wants(Part::Listing) {
+            sections.push(listing::measure(bench, &databases, steps).await?);
+        }
+        if options.wants(Part::Lookups) {
+            sections.push(lookups::measure(bench, &databases, steps).await?);
         }
     }
-    println!("    (still calls above {} ms after {ROUNDS_AT_MOST} s of warming up)", SETTLED.as_millis());
-    Ok(())
+    if options.wants(Part::Auth) {
+        sections.push(auth::measure(bench, steps).await?);
+    }
+    if options.wants_any(&[Part::Hot, Part::Cold]) {
+        sections.extend(calls::measure(bench, steps).await?);
+    }
+    Ok(sections)
+}
+
+/// Says what was being done when something failed.
+trait Doing<T> {
+    fn doing(self, what: &str) -> Result<T, Failure>;
+}
+
+impl<T, E: std::fmt::Display> Doing<T> for Result<T, E> {
+    fn doing(self, what: &str) -> Result<T, Failure> {
+        self.map_err(|error| Failure::because(format!("{what}: {error}")))
+    }
 }

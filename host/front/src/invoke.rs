@@ -7,11 +7,11 @@ mod target;
 
 use crate::access::Gate;
 use crate::request_body::{Metered, too_large};
-use crate::router::Route;
+use crate::openapi::{Operation, Tag};
+use crate::router::{Route, at};
 use crate::{Invoking, Options, Ports, status, url};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::{any, post};
 use edge::Edge;
 use heard::{Hearing, heard_through};
 use http::request::Parts;
@@ -50,18 +50,38 @@ pub(crate) fn routes(invocations: &Arc<Invocations>) -> Vec<Route> {
     let trigger = |State(room): State<Arc<Invocations>>, request: Request| async move {
         room.take_in(Edge::Trigger, request).await
     };
+    let invoke = Operation::post("InvokeFunction", "Calls a function; the body is its input.");
     vec![
-        Route {
-            path: "/invoke/{fn_id}",
-            methods: &["POST"],
-            handlers: post(direct).with_state(Arc::clone(invocations)),
-        },
-        Route {
-            path: "/t/{*rest}",
-            methods: &[],
-            handlers: any(trigger).with_state(Arc::clone(invocations)),
-        },
+        at("/invoke/{fn_id}").on(described(invoke), direct).with_state(Arc::clone(invocations)),
+        at("/t/{*rest}")
+            .described_as("/t/{app}/{source}")
+            .on_all(TRIGGERED.map(|(method, id)| described(Operation::new(method, id, TRIGGER))), trigger)
+            .with_state(Arc::clone(invocations)),
     ]
+}
+
+const TRIGGER: &str = "Calls the function of a trigger as plain HTTP; any method will do.";
+/// The methods that OpenAPI knows, of those that triggers answer, and what each is called.
+const TRIGGERED: [(&str, &str); 8] = [
+    ("GET", "GetTriggered"),
+    ("PUT", "PutTriggered"),
+    ("POST", "PostTriggered"),
+    ("DELETE", "DeleteTriggered"),
+    ("OPTIONS", "OptionsTriggered"),
+    ("HEAD", "HeadTriggered"),
+    ("PATCH", "PatchTriggered"),
+    ("TRACE", "TraceTriggered"),
+];
+
+fn described(operation: Operation) -> Operation {
+    let takes_body = !matches!(operation.method, "GET" | "HEAD" | "TRACE");
+    let operation = if takes_body { operation.takes_anything() } else { operation };
+    operation
+        .tag(Tag::Calls)
+        .guarded()
+        .or(&[Kind::Invalid, Kind::TooLarge])
+        .answers_with(200, "What the function answered.", "*/*")
+        .answers_nothing(202, "A detached call was taken in.")
 }
 
 /// Whether a path is one of an invocation.

@@ -17,6 +17,7 @@ mod extension;
 mod invoke;
 mod json;
 mod metrics;
+mod openapi;
 mod options;
 mod panics;
 mod readiness;

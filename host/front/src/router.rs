@@ -1,29 +1,25 @@
 //! The routes of a node, and what every route has in common.
 
+mod route;
+
+pub(crate) use route::{Route, Routed, at};
+
 use crate::json::{self, Json};
 use crate::metrics::{self, Requests};
+use crate::openapi::Operation;
 use crate::request_body::check_declared;
 use crate::status::{self, Refused};
-use crate::{Endpoint, EndpointError, Options, Ports, Readiness, cors, dialect, extension, invoke, panics};
+use crate::{Endpoint, EndpointError, Access, Options, Ports, Readiness, cors, dialect, extension, invoke, openapi, panics};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use remuda_core::{Fault, Kind};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// One path of a node.
-pub(crate) struct Route {
-    /// In axum's notation.
-    pub(crate) path: &'static str,
-    /// The methods that `handlers` answers; empty = all.
-    pub(crate) methods: &'static [&'static str],
-    /// Answers requests.
-    pub(crate) handlers: MethodRouter,
-}
 
 /// Joins the parts of a node to HTTP. Fails where an extension's endpoint is no path, or one that is taken.
 pub fn router(options: Options, mut ports: Ports) -> Result<Router, EndpointError> {
@@ -40,6 +36,12 @@ pub fn router(options: Options, mut ports: Ports) -> Result<Router, EndpointErro
     if let Some(invocations) = &invocations {
         routes.extend(invoke::routes(invocations));
     }
+    let about = openapi::About {
+        version: &options.version,
+        is_guarded: matches!(ports.access, Access::Tokens(_)),
+        is_managing: ports.management.is_some(),
+    };
+    routes.extend(openapi::routes(&routes, &about));
     let requests = Arc::new(requests(&options, &routes, &ports.extensions.endpoints)?);
     let limit = Limit { max_request_size: options.max_request_size, invocations };
     let inner = joined(routes, &ports.extensions.endpoints).layer(from_fn_with_state(limit, within_size));
@@ -52,7 +54,7 @@ pub fn router(options: Options, mut ports: Ports) -> Result<Router, EndpointErro
 
 /// Our routes and those of extensions, and what there is where there is no route.
 fn joined(routes: Vec<Route>, endpoints: &[Endpoint]) -> Router {
-    let known: Arc<[Known]> = routes.iter().map(|route| (route.path, route.methods)).collect();
+    let known: Arc<[Pattern]> = routes.iter().map(|route| (route.path, route.methods.clone())).collect();
     let mut router = Router::new();
     for route in routes {
         // GET does not imply HEAD here, though it does for axum.
@@ -85,60 +87,86 @@ fn requests(options: &Options, routes: &[Route], endpoints: &[Endpoint]) -> Resu
     Ok(requests)
 }
 
+/// What a node is greeted with.
+#[derive(Serialize, JsonSchema)]
+struct Hello {
+    goto: &'static str,
+    hello: &'static str,
+}
+
+/// The version of this node.
+#[derive(Serialize, JsonSchema)]
+struct Version {
+    version: String,
+}
+
+/// Whether a node wants traffic.
+#[derive(Serialize, JsonSchema)]
+struct Ready {
+    ready: bool,
+    /// Why it does not, by the part that holds it back.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    reasons: BTreeMap<&'static str, String>,
+}
+
+/// What all of a node's own routes know.
+#[derive(Clone)]
+struct Known {
+    version: String,
+    readiness: Readiness,
+}
+
 fn common(options: &Options, readiness: &Readiness) -> Vec<Route> {
-    let hello = || async { Json(json!({"goto": "https://github.com/fnproject/fn", "hello": "world!"})) };
-    let version = options.version.clone();
-    let draining = readiness.clone();
-    let readiness = readiness.clone();
+    let known = Known { version: options.version.clone(), readiness: readiness.clone() };
+    let version = Operation::get("GetVersion", "Tells the version of this node.").or(&[Kind::Unavailable]);
+    let ready = Operation::get("GetReadiness", "Tells whether this node wants traffic, and why not.")
+        .answers_as::<Ready>(503, "It does not.");
     vec![
         metrics::route(&options.metrics, &options.version),
-        Route { path: "/", methods: &["GET"], handlers: get(hello) },
-        Route {
-            path: "/version",
-            methods: &["GET"],
-            handlers: get(move || async move { version_of(&version, &draining) }),
-        },
-        Route {
-            path: "/readyz",
-            methods: &["GET"],
-            handlers: get(move || async move { is_ready(&readiness) }),
-        },
+        at("/").on(Operation::get("GetRoot", "Says hello."), hello).with_state(()),
+        at("/version").on(version, version_of).with_state(known.clone()),
+        at("/readyz").on(ready, is_ready).with_state(known),
     ]
 }
 
-/// Older balancers take a version for a sign of health, so a draining node names none.
-fn version_of(version: &str, readiness: &Readiness) -> Response {
-    if readiness.is_draining() {
-        return json::error(StatusCode::SERVICE_UNAVAILABLE, "this node is shutting down");
-    }
-    Json(json!({ "version": version })).into_response()
+async fn hello() -> Json<Hello> {
+    Json(Hello { goto: "https://github.com/fnproject/fn", hello: "world!" })
 }
 
-fn is_ready(readiness: &Readiness) -> Response {
-    let reasons = readiness.reasons();
-    if reasons.is_empty() {
-        return Json(json!({ "ready": true })).into_response();
+/// Older balancers take a version for a sign of health, so a draining node names none.
+async fn version_of(State(node): State<Known>) -> Result<Json<Version>, Response> {
+    if node.readiness.is_draining() {
+        return Err(status::refuse(&Fault::service(Kind::Unavailable, "this node is shutting down")));
     }
-    match json::encode(&json!({ "ready": false, "reasons": reasons })) {
+    Ok(Json(Version { version: node.version }))
+}
+
+async fn is_ready(State(node): State<Known>) -> Result<Json<Ready>, Response> {
+    let reasons = node.readiness.reasons();
+    let ready = Ready { ready: reasons.is_empty(), reasons };
+    if ready.ready {
+        return Ok(Json(ready));
+    }
+    Err(match json::encode(&ready) {
         Ok(text) => json::response(StatusCode::SERVICE_UNAVAILABLE, text + "\n"),
         Err(error) => status::refuse(&Fault::internal(error)),
-    }
+    })
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Response {
     json::error(StatusCode::METHOD_NOT_ALLOWED, &format!("Method not allowed: {method} {}", uri.path()))
 }
 
-type Known = (&'static str, &'static [&'static str]);
+type Pattern = (&'static str, Vec<&'static str>);
 
 /// A path that would be known with or without its last slash is redirected there.
-async fn unknown_path(method: Method, uri: Uri, known: Arc<[Known]>) -> Response {
+async fn unknown_path(method: Method, uri: Uri, known: Arc<[Pattern]>) -> Response {
     let path = uri.path();
     let other = match path.strip_suffix('/') {
         Some(shorter) => shorter.to_owned(),
         None => format!("{path}/"),
     };
-    let answers = |(pattern, methods): &Known| {
+    let answers = |(pattern, methods): &Pattern| {
         (methods.is_empty() || methods.contains(&method.as_str())) && matches(pattern, &other)
     };
     // "//host" would be a redirect to another host.

@@ -2,7 +2,7 @@
 
 use crate::json;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use remuda_core::{Blame, CallId, Fault, Kind};
 
 /// What a caller is told to wait where trying later may help, in seconds.
@@ -12,7 +12,8 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer");
 /// The client went away before it was answered (nginx's number; Fn's 444 is one that nginx uses for itself).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-fn status(kind: Kind) -> StatusCode {
+/// The status of a kind of failure.
+pub(crate) fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Invalid | Kind::CannotAllocate | Kind::ImageRefused => StatusCode::BAD_REQUEST,
         Kind::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -51,12 +52,17 @@ pub(crate) fn refuse(fault: &Fault) -> Response {
     let mut response = json::error(status(fault.kind), message);
     // For the metrics.
     response.extensions_mut().insert(fault.blame);
-    if fault.kind == Kind::Unauthorized {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
-    } else if matches!(fault.kind, Kind::Busy | Kind::Unavailable | Kind::TooMany) {
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
-    }
+    response.headers_mut().extend(headers(fault.kind));
     response
+}
+
+/// What the response to a failure of this kind says besides why.
+pub(crate) fn headers(kind: Kind) -> Option<(HeaderName, HeaderValue)> {
+    match kind {
+        Kind::Unauthorized => Some((header::WWW_AUTHENTICATE, CHALLENGE)),
+        Kind::Busy | Kind::Unavailable | Kind::TooMany => Some((header::RETRY_AFTER, RETRY_AFTER_S)),
+        _ => None,
+    }
 }
 
 /// How loud a failure is: what someone must look at, what we coped with, and what is a caller's or a function's own

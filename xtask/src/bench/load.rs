@@ -1,27 +1,30 @@
-//! A closed loop of HTTP/1.1 calls over a number of kept-alive connections. Written on plain sockets, so that the
-//! client costs as little of the two cores as it can and the same for both sides of a comparison.
+//! Closed loops: each of a number of clients does one thing after the other.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::http::{self, Connection};
 use super::statistics::{milliseconds, percentile};
 use crate::Failure;
 
-/// The request's body: 256 bytes, as in the floor's figures in TARGETS.
+/// The body of a call: 256 bytes, as in the floor's figures in TARGETS.
 const BODY: [u8; 256] = [b'x'; 256];
-const CALL_WITHIN: Duration = Duration::from_secs(60);
-/// Far above what an answer of the probe has.
-const BODY_BYTES_AT_MOST: usize = 1 << 20;
 
-/// What is called.
-#[derive(Debug, Clone)]
+/// What is called over HTTP/1.1.
+#[derive(Clone)]
 pub(crate) struct Target {
     address: String,
-    request: Vec<u8>,
+    request: Request,
+}
+
+#[derive(Clone)]
+enum Request {
+    Same(Arc<[u8]>),
+    Made(Arc<dyn Fn() -> Vec<u8> + Send + Sync>),
 }
 
 /// The outcome of one round.
@@ -36,13 +39,26 @@ pub(crate) struct Figures {
 impl Target {
     /// A POST to a path of a base address, `http://host:port`.
     pub(crate) fn new(base: &str, path: &str) -> Result<Self, Failure> {
-        let address = base.strip_prefix("http://").map(|rest| rest.trim_end_matches('/').to_owned());
-        let address = address.ok_or_else(|| Failure::because(format!("{base} is no http address")))?;
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
-            BODY.len()
-        );
-        Ok(Self { address, request: [head.as_bytes(), &BODY].concat() })
+        let address = http::address(base)?;
+        let request = http::request("POST", path, &address, "Content-Type: text/plain\r\n", &BODY);
+        Ok(Self { address, request: Request::Same(request.into()) })
+    }
+
+    /// Requests to a base address of which each is made anew, for `host:port`.
+    pub(crate) fn made(
+        base: &str,
+        make: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Result<Self, Failure> {
+        let address = http::address(base)?;
+        let host = address.clone();
+        Ok(Self { address, request: Request::Made(Arc::new(move || make(&host))) })
+    }
+
+    fn request(&self) -> Cow<'_, [u8]> {
+        match &self.request {
+            Request::Same(bytes) => Cow::Borrowed(bytes),
+            Request::Made(make) => Cow::Owned(make()),
+        }
     }
 }
 
@@ -53,111 +69,77 @@ impl fmt::Display for Figures {
     }
 }
 
+impl Figures {
+    /// The figures of what took these times, by several clients in `elapsed`.
+    pub(crate) fn of(mut latencies: Vec<Duration>, elapsed: Duration) -> Self {
+        latencies.sort_unstable();
+        Self {
+            calls_per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
+            p50: percentile(&latencies, 50),
+            p99: percentile(&latencies, 99),
+            slowest: latencies.last().copied().unwrap_or_default(),
+        }
+    }
+}
+
 /// Calls for that long over that many connections. Any answer but 200 fails the measurement.
 pub(crate) async fn run(target: &Target, connections: usize, time: Duration) -> Result<Figures, Failure> {
+    let end = Instant::now() + time;
+    together(connections, |_| {
+        let target = target.clone();
+        async move { call_until(&target, end).await }
+    })
+    .await
+}
+
+/// Has that many clients do `work` for that long; `work` is given the client's number.
+pub(crate) async fn repeat<W, F>(clients: usize, time: Duration, work: W) -> Result<Figures, Failure>
+where
+    W: Fn(usize) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let end = Instant::now() + time;
+    together(clients, |client| {
+        let work = work.clone();
+        async move {
+            let mut latencies = Vec::new();
+            while Instant::now() < end {
+                let start = Instant::now();
+                work(client).await?;
+                latencies.push(start.elapsed());
+            }
+            Ok(latencies)
+        }
+    })
+    .await
+}
+
+/// Runs loops at the same time; each answers how long each of its turns took.
+async fn together<F>(count: usize, make: impl Fn(usize) -> F) -> Result<Figures, Failure>
+where
+    F: Future<Output = Result<Vec<Duration>, Failure>> + Send + 'static,
+{
     let mut loops = JoinSet::new();
     let start = Instant::now();
-    for _ in 0..connections {
-        let target = target.clone();
-        loops.spawn(async move { call_until(&target, start + time).await });
+    for number in 0..count {
+        loops.spawn(make(number));
     }
     let mut latencies = Vec::new();
     while let Some(ended) = loops.join_next().await {
-        let calls = ended.map_err(|error| Failure::because(format!("a load loop ended: {error}")))??;
-        latencies.extend(calls);
+        let turns = ended.map_err(|error| Failure::because(format!("a load loop ended: {error}")))??;
+        latencies.extend(turns);
     }
-    let elapsed = start.elapsed();
-    latencies.sort_unstable();
-    Ok(Figures {
-        calls_per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
-        p50: percentile(&latencies, 50),
-        p99: percentile(&latencies, 99),
-        slowest: latencies.last().copied().unwrap_or_default(),
-    })
+    Ok(Figures::of(latencies, start.elapsed()))
 }
 
 async fn call_until(target: &Target, end: Instant) -> Result<Vec<Duration>, Failure> {
-    let failed = |error: std::io::Error| Failure::because(format!("a call to {}: {error}", target.address));
-    let stream = TcpStream::connect(&target.address).await.map_err(failed)?;
-    stream.set_nodelay(true)?;
-    let mut stream = BufReader::new(stream);
+    let mut connection = Connection::open(&target.address).await?;
     let mut latencies = Vec::new();
-    let mut body = Vec::new();
     while Instant::now() < end {
+        let request = target.request();
         let start = Instant::now();
-        let call = call_once(target, &mut stream, &mut body);
-        let status = tokio::time::timeout(CALL_WITHIN, call)
-            .await
-            .map_err(|_late| Failure::because(format!("a call to {} did not end", target.address)))?
-            .map_err(failed)?;
+        connection.exchange(&request).await?;
         latencies.push(start.elapsed());
-        if status != 200 {
-            let text = String::from_utf8_lossy(&body);
-            return Err(Failure::because(format!("{} answered {status}: {text}", target.address)));
-        }
     }
     Ok(latencies)
-}
-
-async fn call_once(
-    target: &Target,
-    stream: &mut BufReader<TcpStream>,
-    body: &mut Vec<u8>,
-) -> std::io::Result<u16> {
-    stream.get_mut().write_all(&target.request).await?;
-    let mut line = String::new();
-    stream.read_line(&mut line).await?;
-    let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let status = status.ok_or_else(|| std::io::Error::other(format!("no HTTP answer: {line:?}")))?;
-    let mut length = Some(0);
-    loop {
-        line.clear();
-        if stream.read_line(&mut line).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        let header = line.trim_end().to_ascii_lowercase();
-        if header.is_empty() {
-            break;
-        }
-        if let Some(value) = header.strip_prefix("content-length:") {
-            length = Some(value.trim().parse().map_err(std::io::Error::other)?);
-        } else if header.starts_with("transfer-encoding:") {
-            length = None;
-        }
-    }
-    body.clear();
-    match length {
-        Some(length) => read_exactly(stream, body, length).await?,
-        None => read_chunks(stream, body).await?,
-    }
-    Ok(status)
-}
-
-async fn read_exactly(
-    stream: &mut BufReader<TcpStream>,
-    body: &mut Vec<u8>,
-    count: usize,
-) -> std::io::Result<()> {
-    let start = body.len();
-    if start + count > BODY_BYTES_AT_MOST {
-        return Err(std::io::Error::other("the answer is larger than any that we expect"));
-    }
-    body.resize(start + count, 0);
-    stream.read_exact(&mut body[start..]).await.map(drop)
-}
-
-async fn read_chunks(stream: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        stream.read_line(&mut line).await?;
-        let size = usize::from_str_radix(line.trim(), 16).map_err(std::io::Error::other)?;
-        read_exactly(stream, body, size).await?;
-        // The end of line behind each chunk, and behind the last one in place of trailers.
-        line.clear();
-        stream.read_line(&mut line).await?;
-        if size == 0 {
-            return Ok(());
-        }
-    }
 }

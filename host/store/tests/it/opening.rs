@@ -144,20 +144,25 @@ async fn a_server_may_be_reached_by_its_socket() {
     use remuda_test_databases::shared;
     let (mariadb, postgres) = (support::mariadb().await, support::postgres().await);
     let (mysql_socket, directory) = tokio::task::spawn_blocking(|| {
-        let socket = shared::mariadb().unwrap().execute("mysql", "SELECT @@socket").unwrap();
-        let directory = shared::postgres().unwrap().execute("postgres", "SHOW unix_socket_directories").unwrap();
+        let server = shared::mariadb().unwrap();
+        // Whoever comes by the socket comes from `localhost`, and not from an address.
+        let user = "CREATE USER IF NOT EXISTS local@localhost IDENTIFIED BY 'a:b/c@d?e'";
+        server.execute("mysql", user).unwrap();
+        server.execute("mysql", "GRANT ALL ON *.* TO local@localhost").unwrap();
+        let socket = server.execute("mysql", "SELECT @@socket").unwrap();
+        let directory =
+            shared::postgres().unwrap().execute("postgres", "SHOW unix_socket_directories").unwrap();
         (socket.trim().to_owned(), directory.trim().to_owned())
     })
     .await
     .unwrap();
-    let (who, rest) = mariadb.url.strip_prefix("mysql://").unwrap().split_once('@').unwrap();
-    let (_, database) = rest.split_once('/').unwrap();
-    assert!(at(&format!("mysql://{who}@unix({mysql_socket})/{database}")).await.ping().await.is_ok());
+    let database = mariadb.url.rsplit('/').next().unwrap();
+    let url = format!("mysql://local:a:b/c@d?e@unix({mysql_socket})/{database}");
+    assert!(at(&url).await.ping().await.is_ok());
     let (who, rest) = postgres.url.strip_prefix("postgres://").unwrap().split_once('@').unwrap();
     let (address, database) = rest.split_once('/').unwrap();
     let (user, password) = who.split_once(':').unwrap();
     let (_, port) = address.split_once(':').unwrap();
-    let url =
-        format!("postgres:///{database}?host={directory}&port={port}&user={user}&password={password}");
+    let url = format!("postgres:///{database}?host={directory}&port={port}&user={user}&password={password}");
     assert!(at(&url).await.ping().await.is_ok());
 }
