@@ -82,12 +82,17 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
         return Err(Failure::because("--rounds and --seconds must be at least 1"));
     }
     let mut steps = Steps::default();
-    let build = async { Ok(daemons::build(&["--release"]).await?) };
-    let built = steps.run("build", "with --release", build).await?;
     if cfg!(debug_assertions) {
+        let build = async { Ok(daemons::build(&["--release"]).await?) };
+        let built = steps.run("build", "with --release", build).await?;
         // Some of what is measured runs in this process.
         return run_released(&built).await;
     }
+    // Those that the build above has made; without it, as when this program is called by itself, they are made now.
+    let built = match std::env::var_os(daemons::BINARIES_VARIABLE) {
+        Some(_) => daemons::get().await?.clone(),
+        None => daemons::build(&["--release"]).await?,
+    };
     let machine = machine::describe().await;
     let sections = measure(&Bench { options: options.clone(), built }, &mut steps).await?;
     let file = process::repository().join("docs/benchmarks.md");
@@ -105,8 +110,13 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
 /// Has the release build of this program do what it was asked to.
 async fn run_released(built: &daemons::Daemons) -> Result<(), Failure> {
     let mut command = Command::new(built.program("xtask")?);
-    let status = command.args(std::env::args_os().skip(1)).kill_on_drop(true).status().await?;
-    if status.success() { Ok(()) } else { Err(Failure::because(format!("the measurement ended with {status}"))) }
+    command.args(std::env::args_os().skip(1)).env(daemons::BINARIES_VARIABLE, built.directory()?);
+    let status = command.kill_on_drop(true).status().await?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::because(format!("the measurement ended with {status}")))
+    }
 }
 
 async fn measure(bench: &Bench, steps: &mut Steps) -> Result<Vec<page::Section>, Failure> {

@@ -1,4 +1,4 @@
-//! What a developer types: `cargo xtask up`, `test`, `bench`, `compat`.
+//! What a developer types: `cargo xtask up`, `test`, `bench`, `compat`, `soak`.
 
 use std::process::ExitCode;
 
@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod failure;
 mod interrupt;
+mod schemathesis;
+mod soak;
 mod step;
 mod test;
 mod up;
@@ -31,6 +33,8 @@ enum Command {
     Bench(bench::Options),
     /// Hold a server against the recorded conversations in tests/compat, by its address.
     Compat(remuda_compat::cli::Arguments),
+    /// Try longer than a gate may, and write docs/soak.md.
+    Soak(soak::Options),
 }
 
 #[tokio::main]
@@ -40,6 +44,7 @@ async fn main() -> ExitCode {
         Command::Test(options) => test::run(options).await,
         Command::Bench(options) => bench::run(options).await,
         Command::Compat(arguments) => compat(arguments).await,
+        Command::Soak(options) => soak::run(options).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,13 +1,15 @@
 //! `cargo xtask test`: all that must hold before a change lands, in one command.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use remuda_harness::{daemons, docker, process};
-use tokio::process::Command;
+use remuda_harness::daemons::{self, Daemons};
+use remuda_harness::process::cargo;
+use remuda_harness::{docker, process};
 
 use crate::Failure;
 use crate::interrupt::Interrupts;
+use crate::schemathesis::{self, Effort};
 use crate::step::{Steps, must, seconds, show_until};
 
 mod databases;
@@ -16,6 +18,9 @@ mod totals;
 
 use databases::Databases;
 use totals::Totals;
+
+/// The same requests each time, in less than a minute; `cargo xtask soak schemathesis` makes others.
+const HOSTILE: Effort = Effort { seed: 1, examples: 40, time: None };
 
 /// Which tests to run.
 #[derive(Debug, Args)]
@@ -54,7 +59,7 @@ async fn everything(
     Ok(totals)
 }
 
-async fn before_the_tests(steps: &mut Steps, whole: bool) -> Result<PathBuf, Failure> {
+async fn before_the_tests(steps: &mut Steps, whole: bool) -> Result<Built, Failure> {
     if whole {
         steps.run("format", "", must(cargo().args(["fmt", "--all", "--check"]))).await?;
     }
@@ -67,15 +72,11 @@ async fn before_the_tests(steps: &mut Steps, whole: bool) -> Result<PathBuf, Fai
     steps.run("build", "daemons and plugins", build()).await
 }
 
-async fn after_the_tests(steps: &mut Steps, built: &Path) -> Result<(), Failure> {
+async fn after_the_tests(steps: &mut Steps, built: &Built) -> Result<(), Failure> {
     steps.run("examples in documentation", "", documentation(built)).await?;
+    let hostile = schemathesis::run(HOSTILE, Some(&built.daemons));
+    steps.run("hostile requests", "schemathesis", hostile).await?;
     steps.run("dependencies", "bans, licences, sources", dependencies()).await
-}
-
-fn cargo() -> Command {
-    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    command.current_dir(process::repository());
-    command
 }
 
 async fn engine() -> Result<(), Failure> {
@@ -91,20 +92,27 @@ async fn engine() -> Result<(), Failure> {
     Ok(())
 }
 
-async fn build() -> Result<PathBuf, Failure> {
-    Ok(daemons::build(&["--locked"]).await?.directory()?)
+/// What the tests start.
+struct Built {
+    daemons: Daemons,
+    directory: PathBuf,
+}
+
+async fn build() -> Result<Built, Failure> {
+    let daemons = daemons::build(&["--locked"]).await?;
+    Ok(Built { directory: daemons.directory()?, daemons })
 }
 
 /// nextest where it is installed: a process for each test, and an end to those that hang. Else cargo's own.
 async fn tests(
     options: &Options,
-    built: &Path,
+    built: &Built,
     databases: &Databases,
     interrupts: &mut Interrupts,
 ) -> Result<Totals, Failure> {
     let has_nextest = process::find("cargo-nextest").is_some();
     let mut command = cargo();
-    command.env(daemons::BINARIES_VARIABLE, built);
+    command.env(daemons::BINARIES_VARIABLE, &built.directory);
     databases.announce(&mut command);
     if has_nextest {
         command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]).args(&options.filters);
@@ -131,9 +139,9 @@ async fn tests(
     Err(Failure::because(format!("tests failed: {totals}")))
 }
 
-async fn documentation(built: &Path) -> Result<(), Failure> {
+async fn documentation(built: &Built) -> Result<(), Failure> {
     let mut command = cargo();
-    command.env(daemons::BINARIES_VARIABLE, built);
+    command.env(daemons::BINARIES_VARIABLE, &built.directory);
     must(command.args(["test", "--workspace", "--locked", "--doc", "--quiet"])).await.map(drop)
 }
 

@@ -14,7 +14,7 @@ mod names;
 mod syslog;
 pub mod trigger;
 
-pub use annotations::{MAX_KEY_BYTES, MAX_KEYS, MAX_VALUE_BYTES, with_annotation};
+pub use annotations::{MAX_DEPTH, MAX_KEY_BYTES, MAX_KEYS, MAX_VALUE_BYTES, with_annotation};
 pub use bounds::{MAX_CONFIG_BYTES, MAX_IMAGE_BYTES, MAX_SOURCE_BYTES};
 
 use crate::Config;

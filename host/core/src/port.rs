@@ -13,7 +13,9 @@ mod placement;
 mod pool;
 mod tokens;
 
-pub use catalog::{AppFilter, Catalog, Change, Definitions, FnFilter, Page, PageOf, Place, TriggerFilter};
+pub use catalog::{
+    AppFilter, Catalog, Change, Check, Definitions, FnFilter, Page, PageOf, Place, TriggerFilter,
+};
 pub use changes::{Changed, Changes, News};
 pub use control_plane::ControlPlane;
 pub use engine::{CallFault, Engine, FunctionRequest, Instance, InstanceSpec};

@@ -1,7 +1,8 @@
 //! What a call runs: a function with its app's settings merged in.
 
+use crate::catalog::groups;
 use crate::config::overlay;
-use crate::group::PIN_KEY;
+use crate::group::{GROUP_KEY, PIN_KEY};
 use crate::{Annotations, App, AppId, Config, FnId, Function, GroupId, MemoryMb};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -42,6 +43,10 @@ impl Target {
     /// Merges a function with its app.
     pub fn new(app: &App, function: &Function) -> Self {
         let mut config = overlay(&app.config, &function.config);
+        // An empty name is none: the function's does not take the app's away.
+        if let (Some(group), None) = (groups::named(&app.config), groups::named(&function.config)) {
+            config.insert(GROUP_KEY.into(), group.to_owned());
+        }
         config.insert("FN_MEMORY".into(), function.memory.0.to_string());
         config.insert("FN_TYPE".into(), "sync".into());
         config.insert("FN_FN_ID".into(), function.id.to_string());

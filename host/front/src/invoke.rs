@@ -6,8 +6,8 @@ mod heard;
 mod target;
 
 use crate::access::Gate;
-use crate::request_body::{Metered, too_large};
 use crate::openapi::{Operation, Tag};
+use crate::request_body::{Metered, too_large};
 use crate::router::{Route, at};
 use crate::{Invoking, Options, Ports, status, url};
 use axum::extract::{Request, State};
@@ -79,7 +79,6 @@ fn described(operation: Operation) -> Operation {
     operation
         .tag(Tag::Calls)
         .guarded()
-        .or(&[Kind::Invalid, Kind::TooLarge])
         .answers_with(200, "What the function answered.", "*/*")
         .answers_nothing(202, "A detached call was taken in.")
 }

@@ -11,7 +11,7 @@ mod parameter;
 mod signature;
 
 pub(crate) use field::{Field, Limits, Rule, Shape};
-pub(crate) use operation::{Operation, Tag};
+pub(crate) use operation::{Link, Operation, Tag};
 pub(crate) use parameter::Parameter;
 pub(crate) use signature::{Outcome, Part, Signature};
 

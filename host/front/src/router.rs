@@ -9,7 +9,10 @@ use crate::metrics::{self, Requests};
 use crate::openapi::Operation;
 use crate::request_body::check_declared;
 use crate::status::{self, Refused};
-use crate::{Endpoint, EndpointError, Access, Options, Ports, Readiness, cors, dialect, extension, invoke, openapi, panics};
+use crate::{
+    Access, Endpoint, EndpointError, Options, Ports, Readiness, cors, dialect, extension, invoke, openapi,
+    panics,
+};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};

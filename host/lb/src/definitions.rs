@@ -4,7 +4,10 @@
 mod absent;
 mod cell;
 mod flights;
+mod reports;
+mod room;
 mod source;
+mod weight;
 
 use crate::clock::Clock;
 use async_trait::async_trait;
@@ -13,9 +16,10 @@ use futures_util::StreamExt;
 use remuda_core::access::Token;
 use remuda_core::port::{Changed, Changes, Definitions, News, Tokens};
 use remuda_core::{App, AppId, Fault, FnId, Function, TokenId, Trigger};
+use room::Shelf;
 use source::Source;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -29,8 +33,13 @@ pub struct DefinitionsOptions {
     /// How long a token is taken to be missing, once its source said so: who sends a wrong token over and over costs the
     /// source one question in this time.
     pub token_absence: Duration,
+    /// A token that could not be confirmed for so long works no more: one that was revoked while nobody could be asked
+    /// must not work for ever.
+    pub token_max_age: Duration,
     /// Definitions of each kind that are kept; past it, those that were used least lately go.
     pub entries: usize,
+    /// Bytes that all of them may take together, as they are estimated; past it, those that were used least lately go.
+    pub bytes: usize,
     /// How long the source may take for something that is not known.
     pub fetch_timeout: Duration,
     /// How long a call waits for news of something that is known.
@@ -45,7 +54,9 @@ impl Default for DefinitionsOptions {
             age: Duration::from_secs(5),
             pushed_age: Duration::from_secs(60),
             token_absence: Duration::from_secs(1),
+            token_max_age: Duration::from_secs(3600),
             entries: 100_000,
+            bytes: 256 << 20,
             fetch_timeout: Duration::from_secs(5),
             refresh_timeout: Duration::from_secs(1),
             probe_interval: Duration::from_secs(1),
@@ -68,7 +79,9 @@ pub struct Sources {
 /// Keeps what a source of definitions answered. A missing thing is not kept, but for a token, which is remembered to be
 /// missing for a moment; several who miss the same thing ask once. What was told to be changed is asked for before it
 /// is used again. While the source is away, what is known is served however old it is, at once, and one lookup a second
-/// has the source asked in the background.
+/// has the source asked in the background; tokens alone serve only for [`DefinitionsOptions::token_max_age`]. A source
+/// that does answer, but nothing that can be used (`Kind::Internal`), is not away: what was told to be changed fails
+/// then, and what is merely old does once it is twice as old as what is believed.
 ///
 /// [`CachedDefinitions::run`] listens for changes; without it, age alone decides.
 pub struct CachedDefinitions {
@@ -84,17 +97,25 @@ pub struct CachedDefinitions {
 impl CachedDefinitions {
     /// Keeps what `sources` answer.
     pub fn new(sources: Sources, options: DefinitionsOptions) -> Self {
-        let absence = options.token_absence;
+        let (absence, max_age) = (options.token_absence, options.token_max_age);
         let shared = Arc::new(Source::new(options, Clock::start()));
-        Self {
+        let cache = Self {
             sources,
             apps: Cell::new(&shared),
             apps_by_name: Cell::new(&shared),
             functions: Cell::new(&shared),
             triggers: Cell::new(&shared),
-            tokens: Cell::remembering_absence(&shared, absence),
+            tokens: Cell::remembering_absence(&shared, absence, max_age),
             shared,
-        }
+        };
+        cache.shared.room.furnish(vec![
+            shelf(&cache.apps),
+            shelf(&cache.apps_by_name),
+            shelf(&cache.functions),
+            shelf(&cache.triggers),
+            shelf(&cache.tokens),
+        ]);
+        cache
     }
 
     /// True while the source does not answer and old definitions are served.
@@ -161,6 +182,11 @@ impl CachedDefinitions {
         self.triggers.enter_epoch();
         self.tokens.enter_epoch();
     }
+}
+
+fn shelf<S: Shelf + 'static>(of: &Arc<S>) -> Weak<dyn Shelf> {
+    let shelf: Weak<S> = Arc::downgrade(of);
+    shelf
 }
 
 /// The key of a trigger, borrowed. Hashes as the owned tuple does, because both derive it from the same parts.

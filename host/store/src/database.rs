@@ -1,14 +1,14 @@
 //! The three databases: what differs between them is in a file each, what they share is here.
 
+mod alone;
 mod connections;
 pub(crate) mod grouped;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
-mod transaction;
 
+use alone::Alone;
 pub(crate) use connections::{Connections, Lease};
-pub(crate) use transaction::write_alone;
 
 use crate::Error;
 use crate::{Options, migrations, url};
@@ -19,6 +19,9 @@ use tokio::sync::Notify;
 
 /// How long to wait for a free or new connection: what is asked of a database that is away is answered after this.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// What a server waits for a lock before it says so, and the write goes to the end of the queue: whoever else writes
+/// is not kept waiting for long.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 /// What one attempt to connect may take while opening.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two attempts to connect while opening.
@@ -41,7 +44,7 @@ pub(crate) enum Writer {
     /// By one task, many in one transaction.
     Grouped(Grouped),
     /// Each by itself.
-    Alone(Connections),
+    Alone(Alone),
 }
 
 impl Database {
@@ -57,12 +60,12 @@ impl Database {
             url::Place::Postgres(connect) => postgres::connect(connect, place, options).await?,
             url::Place::MySql(connect) => mysql::connect(connect, place, options).await?,
         };
-        let migrate = migrations::run(&writer, place);
-        let late = || Error::Timeout { name: place.to_string(), seconds: options.open_timeout.as_secs() };
-        tokio::time::timeout(options.open_timeout, migrate).await.unwrap_or_else(|_| Err(late()))?;
+        migrate(&writer, place, options).await?;
         let writer = match &writer {
-            Connections::Sqlite(_) => Writer::Grouped(Grouped::new(writer, Arc::clone(written))),
-            Connections::Postgres(_) | Connections::MySql(_) => Writer::Alone(writer),
+            Connections::Sqlite { .. } => Writer::Grouped(Grouped::new(writer, Arc::clone(written))),
+            Connections::Postgres(_) | Connections::MySql(_) => {
+                Writer::Alone(Alone::new(writer, options.connections, options.operation_timeout))
+            }
         };
         Ok(Self { readers, tail, writer })
     }
@@ -71,24 +74,41 @@ impl Database {
     pub(crate) async fn close(&self) {
         match &self.writer {
             Writer::Grouped(grouped) => grouped.close().await,
-            Writer::Alone(connections) => connections.close().await,
+            Writer::Alone(alone) => alone.close().await,
         }
         self.readers.close().await;
         self.tail.close().await;
     }
 }
 
-/// Asks a server for a connection, again and again while it is not there.
-async fn reach<F: Future<Output = Result<(), sqlx::Error>>>(
+/// Brings the tables up to date, if they are not.
+async fn migrate(connections: &Connections, place: &url::Place, options: &Options) -> Result<(), Error> {
+    let look = tokio::time::timeout(options.open_timeout, migrations::are_done(connections));
+    let late = |limit: Duration| Error::Timeout { name: place.to_string(), seconds: limit.as_secs() };
+    let looked = look.await.map_err(|_| late(options.open_timeout))?;
+    if looked.map_err(|source| Error::Open { name: place.to_string(), source })? {
+        return Ok(());
+    }
+    tracing::info!(database = %place, "bringing the tables up to date, or waiting for another process that does so");
+    let limit = options.migrate_timeout;
+    tokio::time::timeout(limit, migrations::run(connections, place)).await.map_err(|_| late(limit))?
+}
+
+/// Asks a server for a connection, again and again while it is not there, and for something on it.
+async fn reach<T, F: Future<Output = Result<T, sqlx::Error>>>(
     place: &url::Place,
     options: &Options,
     connect: impl Fn() -> F,
-) -> Result<(), Error> {
+) -> Result<T, Error> {
     let mut attempt = 1;
     loop {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect()).await;
         let source = match connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut)) {
-            Ok(()) => return Ok(()),
+            Ok(found) => return Ok(found),
+            // The driver has no RSA. It is the only reason for which it says this after it has read the URL.
+            Err(sqlx::Error::Configuration(why)) if why.to_string().contains("RSA") => {
+                return Err(Error::LoginNeedsTls { name: place.to_string() });
+            }
             Err(source) => source,
         };
         if attempt >= options.connect_attempts.max(1) {

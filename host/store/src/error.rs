@@ -35,6 +35,32 @@ pub enum Error {
          mysql://user:password@host:3306/database?ssl-mode=REQUIRED with what is special in a URL escaped"
     )]
     MySql,
+    /// A setting in the URL is not known.
+    #[error(
+        "the database URL has the setting '{key}', which is not known: take it away (for TLS write sslmode=… for \
+         PostgreSQL, tls=… or ssl-mode=… for MySQL)"
+    )]
+    Setting {
+        /// Its name.
+        key: String,
+    },
+    /// The server asks for a password in a way that is safe over TLS only.
+    #[error(
+        "the database {name} takes this user's password (caching_sha2_password) only over TLS: add tls=true or \
+         tls=skip-verify to FN_DB_URL, or name a user with mysql_native_password"
+    )]
+    LoginNeedsTls {
+        /// Where it is, without user and password.
+        name: String,
+    },
+    /// The database keeps text in an encoding that does not have all letters.
+    #[error("the database {name} keeps text as {encoding}: name one that was created with ENCODING 'UTF8'")]
+    Encoding {
+        /// Where it is, without user and password.
+        name: String,
+        /// Its encoding.
+        encoding: String,
+    },
     /// The server cannot be reached, or lets nobody in.
     #[error("connect to the database {name}, tried {attempts} times")]
     Connect {

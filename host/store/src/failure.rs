@@ -14,6 +14,24 @@ pub(crate) enum Failure {
     Again(sqlx::Error),
 }
 
+impl Failure {
+    /// Whether the connection that it happened on is of no more use.
+    pub(crate) fn spoils_connection(&self) -> bool {
+        match self {
+            Self::Told(_) => false,
+            Self::Database(error) | Self::Again(error) => spoils(error),
+        }
+    }
+
+    /// Whether a read that ended so may well succeed on another connection.
+    pub(crate) fn was_the_connections(&self) -> bool {
+        match self {
+            Self::Told(_) => false,
+            Self::Database(error) | Self::Again(error) => is_broken(error) || is_stale(error),
+        }
+    }
+}
+
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
 impl From<Fault> for Failure {
@@ -25,8 +43,8 @@ impl From<Fault> for Failure {
 impl From<sqlx::Error> for Failure {
     /// A thing that is referred to and is not there, too, was there when the transaction looked.
     fn from(error: sqlx::Error) -> Self {
-        let lost = |inner| code(inner).is_some_and(|code| LOST_RACES.contains(&code.as_str()));
-        if is_dangling(&error) || error.as_database_error().is_some_and(lost) {
+        let lost = |error: &sqlx::Error| has_code(error, &LOST_RACES);
+        if is_dangling(&error) || lost(&error) || is_stale(&error) {
             Self::Again(error)
         } else {
             Self::Database(error)
@@ -48,6 +66,12 @@ impl From<Failure> for Fault {
 /// What an operation is told that the database did not do.
 pub(crate) fn unavailable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fault {
     Fault::service(Kind::Unavailable, "the database is not available").caused_by(why)
+}
+
+/// There is no connection, for whatever reason: who was let in once is let in again when the operator has made up their
+/// mind.
+pub(crate) fn away(error: sqlx::Error) -> Failure {
+    Failure::Told(unavailable(error))
 }
 
 /// A name or source that is taken.
@@ -74,17 +98,47 @@ fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|inner| inner.is_unique_violation())
 }
 
-/// Deadlocks and the like, by which the whole transaction is undone: PostgreSQL's states, MySQL's numbers.
+/// Deadlocks and the like, by which the whole transaction is undone, and locks that somebody holds too long: PostgreSQL's
+/// states, MySQL's numbers.
 const LOST_RACES: [&str; 6] = ["40001", "40P01", "55P03", "1213", "1205", "1020"];
-/// What ends by itself, or when an operator frees room, by MySQL's numbers: too many connections, shutting down, killed,
-/// read only (a replica that was or will be the primary), no room.
-const PASSING_MYSQL: [&str; 10] =
-    ["1040", "1053", "1203", "1290", "1792", "1836", "1927", "1021", "1114", "3024"];
-/// The same for PostgreSQL, by the beginnings of its states: connection, resources, shutting down, read only, timeout,
-/// system.
-const PASSING_POSTGRES: [&str; 6] = ["08", "53", "57P", "25006", "57014", "58"];
+/// What ends by itself, or when an operator changes something, by MySQL's numbers: no room, no memory, too many
+/// connections or files, not let in (again), shutting down, killed, late, read only (a replica that was or will be the
+/// primary), not part of its cluster.
+const PASSING_MYSQL: [&str; 32] = [
+    "1020", "1021", "1030", "1037", "1038", "1040", "1041", "1044", "1045", "1047", "1053", "1114", "1129",
+    "1130", "1135", "1142", "1152", "1180", "1184", "1203", "1205", "1213", "1226", "1290", "1317", "1698",
+    "1792", "1836", "1927", "1969", "3024", "3118",
+];
+/// The same for PostgreSQL, by the beginnings of its states: connection, not let in, transaction cut off, read only,
+/// resources, not the right state, called off, system.
+const PASSING_POSTGRES: [&str; 9] = ["08", "28", "25P03", "25006", "53", "55000", "55P03", "57", "58"];
 /// And for SQLite: busy, locked, read only, input or output, full, cannot be opened.
 const PASSING_SQLITE: [u32; 6] = [5, 6, 8, 10, 13, 14];
+/// After which a connection is of no more use: it reaches a server that only reads now, that is not part of its cluster,
+/// or that has cut it off.
+const SPOILING: [&str; 9] = ["1047", "1290", "1792", "1836", "1927", "1969", "25006", "25P03", "57P01"];
+/// PostgreSQL: what was prepared does not fit the tables any more, or is not there.
+const STALE: [&str; 2] = ["0A000", "26000"];
+
+fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
+    let of = |inner| code(inner).is_some_and(|code| codes.contains(&code.as_str()));
+    error.as_database_error().is_some_and(of)
+}
+
+fn is_stale(error: &sqlx::Error) -> bool {
+    has_code(error, &STALE)
+}
+
+/// Whether the connection ended, or is not understood any more.
+fn is_broken(error: &sqlx::Error) -> bool {
+    use sqlx::Error;
+    matches!(error, Error::WorkerCrashed | Error::Io(_) | Error::Tls(_) | Error::Protocol(_))
+        || has_code(error, &["57P01", "57P02", "1053", "1927"])
+}
+
+fn spoils(error: &sqlx::Error) -> bool {
+    is_broken(error) || is_stale(error) || has_code(error, &SPOILING)
+}
 
 /// The number that MySQL says, otherwise the code.
 fn code(error: &dyn sqlx::error::DatabaseError) -> Option<String> {
@@ -105,6 +159,7 @@ pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
         | Error::Tls(_)
         | Error::Protocol(_)
         | Error::BeginFailed => true,
+        Error::Database(inner) if inner.message().contains("not currently accepting connections") => true,
         Error::Database(inner) => {
             let Some(code) = code(inner.as_ref()) else { return false };
             if inner.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some() {

@@ -31,8 +31,10 @@ pub struct Options {
     /// What one operation may take, waiting for a connection included. (A server that cannot be reached is given up
     /// on after two seconds.)
     pub operation_timeout: Duration,
-    /// What bringing the tables up to date may take: waiting for another process that does so included.
+    /// What making or finding the file, and finding that the tables are up to date, may take.
     pub open_timeout: Duration,
+    /// What bringing the tables up to date may take: waiting for another process that does so included.
+    pub migrate_timeout: Duration,
     /// How often a server is tried while opening, a second apart.
     pub connect_attempts: u32,
     /// How often to look for what others have changed, while anybody watches.
@@ -45,6 +47,7 @@ impl Default for Options {
             connections: 8,
             operation_timeout: Duration::from_secs(15),
             open_timeout: Duration::from_secs(30),
+            migrate_timeout: Duration::from_secs(600),
             connect_attempts: 10,
             poll_interval: Duration::from_millis(50),
         }

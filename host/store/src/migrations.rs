@@ -29,10 +29,16 @@ static SQLITE: [Step; 2] = [
 static POSTGRES: [Step; 1] = [step(include_str!("../migrations/postgres/0001_catalogue.sql"))];
 static MYSQL: [Step; 1] = [step(include_str!("../migrations/mysql/0001_catalogue.sql"))];
 
+/// Whoever migrates may keep the others waiting for long.
+const WAITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+                     SET LOCAL idle_in_transaction_session_timeout = 0";
 /// Any number, the same in every release.
 const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(7213540918)";
 /// For as long as the connection lives or until it is released; of this database alone, of all on the server.
-const MYSQL_LOCK: &str = "SELECT get_lock(concat('remuda.', sha1(database())), 3600)";
+const MYSQL_LOCK: &str =
+    "SELECT CAST(coalesce(get_lock(concat('remuda.', sha1(database())), ?), 0) AS SIGNED) AS held";
+/// As long as anybody may take to migrate.
+const LOCK_WAIT_S: i64 = 3600;
 const MYSQL_UNLOCK: &str = "SELECT release_lock(concat('remuda.', sha1(database())))";
 
 const VERSION: &str = "SELECT coalesce(max(version), 0) AS version FROM remuda_schema";
@@ -48,13 +54,31 @@ enum Advanced {
     Foreign,
 }
 
-/// Brings the tables up to the latest version.
-pub(crate) async fn run(connections: &Connections, place: &url::Place) -> Result<(), Error> {
-    let steps: &[Step] = match connections {
-        Connections::Sqlite(_) => &SQLITE,
+/// Whether the tables have the latest version, as far as can be said without a lock.
+pub(crate) async fn are_done(connections: &Connections) -> Result<bool, sqlx::Error> {
+    let mut lease = connections.lease().await?;
+    let session = lease.session()?;
+    let table = session.dialect().table;
+    let found = match session.row(table, &["remuda_schema".into()]).await? {
+        Some(_) => session.row(VERSION, &[]).await?,
+        None => None,
+    };
+    let found = found.map(|row| row.number("version")).transpose()?;
+    lease.rest();
+    Ok(found == Some(steps(connections).len() as i64))
+}
+
+fn steps(connections: &Connections) -> &'static [Step] {
+    match connections {
+        Connections::Sqlite { .. } => &SQLITE,
         Connections::Postgres(_) => &POSTGRES,
         Connections::MySql(_) => &MYSQL,
-    };
+    }
+}
+
+/// Brings the tables up to the latest version.
+pub(crate) async fn run(connections: &Connections, place: &url::Place) -> Result<(), Error> {
+    let steps = steps(connections);
     let known = steps.len() as i64;
     for (version, step) in (1..).zip(steps) {
         let failed = |source| Error::Migrate { name: place.to_string(), version, source };
@@ -71,15 +95,22 @@ pub(crate) async fn run(connections: &Connections, place: &url::Place) -> Result
 
 /// Makes `version`, unless it is there already.
 async fn advance(connections: &Connections, version: i64, step: &Step) -> Result<Advanced, sqlx::Error> {
-    let mut transaction = connections.begin().await?;
+    let mut transaction = connections.lease().await?.begin().await?;
     let session = transaction.session()?;
     match connections {
-        Connections::Sqlite(_) => {}
+        Connections::Sqlite { .. } => {}
         Connections::Postgres(_) => {
-            session.script("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await?;
+            session.script(WAITS).await?;
             session.script(POSTGRES_LOCK).await?;
         }
-        Connections::MySql(_) => session.script(MYSQL_LOCK).await?,
+        Connections::MySql(_) => {
+            let held = session.row(MYSQL_LOCK, &[LOCK_WAIT_S.into()]).await?;
+            if held.map(|row| row.number("held")).transpose()? != Some(1) {
+                let why =
+                    "the lock that keeps others from changing the tables at the same time is not to be had";
+                return Err(sqlx::Error::Io(std::io::Error::other(why)));
+            }
+        }
     }
     let done = within_lock(session, version, step).await?;
     if matches!(connections, Connections::MySql(_)) {

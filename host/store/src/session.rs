@@ -4,10 +4,12 @@
 //! for the server's clock; a [`Dialect`] says what becomes of these.
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Error};
+use sqlx::{AssertSqlSafe, Either, Error, Executor};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -168,7 +170,15 @@ macro_rules! session {
                         Value::Number(number) => query.bind(*number),
                     };
                 }
-                Ok(query.fetch_all(self).await?.into_iter().map($row).collect())
+                let mut answer = Executor::fetch_many(self, query);
+                let (mut rows, mut is_whole) = (Vec::new(), false);
+                while let Some(part) = answer.try_next().await? {
+                    match part {
+                        Either::Right(row) => rows.push($row(row)),
+                        Either::Left(_) => is_whole = true,
+                    }
+                }
+                whole(is_whole).map(|()| rows)
             }
 
             async fn execute(&mut self, statement: &str, values: &[Value<'_>]) -> Result<(), Error> {
@@ -179,14 +189,28 @@ macro_rules! session {
                         Value::Number(number) => query.bind(*number),
                     };
                 }
-                query.execute(self).await.map(drop)
+                to_the_end(Executor::fetch_many(self, query)).await
             }
 
             async fn script(&mut self, statements: &'static str) -> Result<(), Error> {
-                sqlx::raw_sql(statements).execute(self).await.map(drop)
+                to_the_end(Executor::fetch_many(self, sqlx::raw_sql(statements))).await
             }
         }
     };
+}
+
+/// An answer ends with how many rows it was about. One that does not comes from a thread of SQLite's that has died: the
+/// driver takes that for an answer without rows, and we would say that a thing is not there.
+fn whole(is_whole: bool) -> Result<(), Error> {
+    if is_whole { Ok(()) } else { Err(Error::WorkerCrashed) }
+}
+
+async fn to_the_end<D, R>(mut answer: BoxStream<'_, Result<Either<D, R>, Error>>) -> Result<(), Error> {
+    let mut is_whole = false;
+    while let Some(part) = answer.try_next().await? {
+        is_whole |= matches!(part, Either::Left(_));
+    }
+    whole(is_whole)
 }
 
 fn as_text(text: &str) -> String {

@@ -2,8 +2,8 @@
 
 mod ports;
 
-use crate::database::{Database, Lease, Writer, write_alone};
-use crate::failure::{Outcome, unavailable};
+use crate::database::{Database, Lease, Writer};
+use crate::failure::{Failure, Outcome, away, unavailable};
 use crate::table::Write;
 use crate::tail::{Hub, Telling};
 use crate::{Error, Options, pruning, url};
@@ -55,9 +55,9 @@ impl Store {
     pub async fn ping(&self) -> Result<(), Fault> {
         self.within(async {
             let mut lease = self.reader().await?;
-            lease.session()?.script("SELECT 1").await?;
-            lease.rest();
-            Ok(())
+            let answered = lease.session()?.script("SELECT 1").await.map_err(Failure::from);
+            lease.rest_after(&answered);
+            answered
         })
         .await
     }
@@ -74,7 +74,7 @@ impl Store {
     }
 
     async fn reader(&self) -> Outcome<Lease> {
-        Ok(self.database.readers.lease().await?)
+        self.database.readers.lease().await.map_err(away)
     }
 
     async fn write<W: Write>(&self, write: W) -> Result<W::Output, Fault> {
@@ -89,7 +89,7 @@ impl Database {
     pub(crate) async fn write<W: Write>(&self, write: W) -> Outcome<W::Output> {
         match &self.writer {
             Writer::Grouped(grouped) => grouped.write(write).await,
-            Writer::Alone(connections) => write_alone(connections, &write).await,
+            Writer::Alone(alone) => alone.write(write).await,
         }
     }
 }

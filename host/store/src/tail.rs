@@ -9,7 +9,7 @@ mod machine;
 pub(crate) use hub::Hub;
 
 use crate::database::Database;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, away};
 use crate::session::Session;
 use crate::table::changes;
 use machine::{Heard, RECENT, Tail};
@@ -75,9 +75,9 @@ impl Telling {
 
     /// Reads what is new and tells it.
     async fn read_on(&self, tail: &mut Option<Tail>, now: Moment) -> Outcome<()> {
-        let mut lease = self.database.tail.lease().await?;
+        let mut lease = self.database.tail.lease().await.map_err(away)?;
         let read = self.read_with(lease.session()?, tail, now).await;
-        lease.rest();
+        lease.rest_after(&read);
         read
     }
 

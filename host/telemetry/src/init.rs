@@ -1,6 +1,6 @@
 //! Where log lines go and how they look.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -94,17 +94,65 @@ pub fn init(level: Level, format: Format) -> Result<(), InitError> {
         }
         filter = EnvFilter::new(directives);
     }
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter);
     match format {
-        Format::Text => lines.with_ansi(io::stderr().is_terminal()).finish().try_init()?,
-        Format::Json => lines.json().flatten_event(true).finish().try_init()?,
+        Format::Text => {
+            let ansi = io::stderr().is_terminal();
+            lines
+                .with_ansi(ansi)
+                .with_writer(move || OneLine { to: io::stderr(), ansi })
+                .finish()
+                .try_init()?
+        }
+        Format::Json => lines.with_writer(io::stderr).json().flatten_event(true).finish().try_init()?,
     }
     Ok(())
+}
+
+/// Writes each event as one line: values come from tenants and peers, and none of them may look like a line of its own
+/// or speak to the terminal.
+struct OneLine<W> {
+    to: W,
+    /// The event is coloured; escape characters in values have been taken out where that was done.
+    ansi: bool,
+}
+
+impl<W: Write> Write for OneLine<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let line = event.strip_suffix(b"\n").unwrap_or(event);
+        let is_harmful = |byte: &u8| byte.is_ascii_control() && !(self.ansi && *byte == 0x1b);
+        if !line.iter().any(is_harmful) {
+            self.to.write_all(event)?;
+            return Ok(event.len());
+        }
+        let mut escaped = Vec::with_capacity(event.len() + 16);
+        for byte in line {
+            match byte {
+                b if is_harmful(b) => escaped.extend(b.escape_ascii()),
+                b => escaped.push(*b),
+            }
+        }
+        escaped.extend_from_slice(&event[line.len()..]);
+        self.to.write_all(&escaped)?;
+        Ok(event.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_cannot_make_a_line_of_its_own() {
+        let mut written = Vec::new();
+        let event = "2026 INFO pool changed group=a\nERROR forged \u{1b}[31mé\n".as_bytes();
+        assert_eq!(OneLine { to: &mut written, ansi: false }.write(event).unwrap(), event.len());
+        let text = String::from_utf8(written).unwrap();
+        assert_eq!(text, "2026 INFO pool changed group=a\\nERROR forged \\x1b[31mé\n");
+    }
 
     #[test]
     fn levels_of_fn_are_understood_in_any_case() {

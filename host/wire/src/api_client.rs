@@ -2,12 +2,14 @@
 //!
 //! Any API node of a platform answers for all of them: one after another is asked until one does. Nothing is cached
 //! here. `Kind::Unavailable` means that nobody knows, so that whoever caches may serve what it has; `Kind::NotFound` is
-//! an API node's word.
+//! an API node's word. `Kind::Internal` means that there was an answer and that it is of no use, which says nothing about
+//! the nodes: what is cached may be wrong then. `Kind::Busy` means that a token was not asked for, because too many are.
 
 mod ask;
 mod changes;
 mod lines;
 mod nodes;
+mod random;
 mod seldom;
 mod shapes;
 mod socket;
@@ -40,8 +42,10 @@ use url::{encode, segment};
 /// Connections to each node kept open while nothing is asked, and for how long.
 const IDLE: usize = 32;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Questions that may be under way at once: each may need a connection of its own. The others wait.
+/// Questions about definitions that may be under way at once: each may need a connection of its own. The others wait.
 const QUESTIONS: usize = 256;
+/// The same for tokens, for which nobody waits. Anyone can make up tokens, which must not keep definitions from anybody.
+const TOKEN_QUESTIONS: usize = 32;
 
 /// Asks API nodes. Cheap to clone; connections are shared.
 #[derive(Clone)]
@@ -55,29 +59,54 @@ struct Shared {
     /// Whether the nodes are told that this one means to be known by its certificate.
     auth: bool,
     questions: Semaphore,
+    token_questions: Semaphore,
     refusals: Seldom,
 }
 
 impl ApiClient {
-    /// A client of the API nodes at `urls`, of which the first is asked first; `tls` as
-    /// [`crate::tls::Identity::http_client_config`] gives it. With `auth` the API nodes want to know who asks, which a
-    /// node proves with its certificate. The error is a sentence that says what to change.
-    pub fn new(urls: Vec<ApiUrl>, tls: Option<Arc<ClientConfig>>, auth: bool) -> Result<Self, String> {
+    /// A client of the API nodes at `urls`, of which any one is asked first, so that those who have the same list share
+    /// the nodes out among them; `tls` as [`crate::tls::Identity::http_client_config`] gives it. With `auth` the API
+    /// nodes want to know who asks, which a node proves with its certificate. The error is a sentence that says what to
+    /// change.
+    pub fn new(mut urls: Vec<ApiUrl>, tls: Option<Arc<ClientConfig>>, auth: bool) -> Result<Self, String> {
+        let first = random::below(urls.len());
+        urls.rotate_left(first);
+        Self::in_order(urls, tls, auth)
+    }
+
+    /// The same, with the first of `urls` asked first.
+    pub fn in_order(urls: Vec<ApiUrl>, tls: Option<Arc<ClientConfig>>, auth: bool) -> Result<Self, String> {
         check(&urls, tls.is_some(), auth)?;
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(IDLE)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(socket::Dial::new(tls));
-        let (nodes, questions) = (Nodes::new(urls), Semaphore::new(QUESTIONS));
-        let shared = Shared { nodes, client, auth, questions, refusals: Seldom::default() };
+        let shared = Shared {
+            nodes: Nodes::new(urls),
+            client,
+            auth,
+            questions: Semaphore::new(QUESTIONS),
+            token_questions: Semaphore::new(TOKEN_QUESTIONS),
+            refusals: Seldom::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// What is at `path`; `missing` is the message when the API node says that nothing is.
+    /// The definition at `path`; `missing` is the message when the API node says that nothing is.
     async fn get<T: DeserializeOwned>(&self, path: &str, missing: &'static str) -> Result<T, Fault> {
+        self.get_after(self.shared.questions.acquire(), path, missing).await
+    }
+
+    /// The same for anything, asked for once there is a `place` for the question.
+    async fn get_after<T: DeserializeOwned>(
+        &self,
+        place: impl Future,
+        path: &str,
+        missing: &'static str,
+    ) -> Result<T, Fault> {
         let path = url::path(path).ok_or_else(|| Fault::not_found(missing))?;
-        let (status, body) = self.ask(&path).await?;
+        let (status, body) = self.ask(place, &path).await?;
         if status == StatusCode::NOT_FOUND {
             return Err(Fault::not_found(shapes::not_found(&body).unwrap_or(missing)));
         }
@@ -91,16 +120,14 @@ impl ApiClient {
         if status != StatusCode::OK {
             return Err(Fault::internal(format!("{path} was answered {status}")));
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| Fault::internal(format!("{path} was answered what cannot be read: {error}")))
+        serde_json::from_slice(&body).map_err(|error| unreadable(&path, &error))
     }
 
     /// The answer of an API node that answers. That all refuse to tell us anything is as if none did: what is known
     /// goes on to serve.
-    async fn ask(&self, path: &PathAndQuery) -> Result<Answer, Fault> {
+    async fn ask(&self, place: impl Future, path: &PathAndQuery) -> Result<Answer, Fault> {
         let asked = timeout(DEADLINE, async {
-            // It is never closed.
-            let _place = self.shared.questions.acquire().await;
+            let _place = place.await;
             self.shared.ask(path).await
         });
         let away = |message| Fault::service(Kind::Unavailable, message);
@@ -109,11 +136,17 @@ impl ApiClient {
             Ok(Err(failed @ Failed::Refused(..))) => {
                 Err(away("the API node does not tell this node anything").caused_by(failed))
             }
+            // About what was asked for: the API node is there.
+            Ok(Err(failed @ Failed::TooLarge(..))) => Err(Fault::internal(failed)),
             Ok(Err(failed)) => Err(away("the API node cannot be reached").caused_by(failed)),
             Err(_) => Err(away("the API node cannot be reached")
                 .caused_by(format!("no answer within {} s", DEADLINE.as_secs()))),
         }
     }
+}
+
+fn unreadable(path: &impl std::fmt::Display, error: &serde_json::Error) -> Fault {
+    Fault::internal(format!("{path} was answered what cannot be read: {error}"))
 }
 
 /// Whether these can be asked; the error is a sentence that says what to change.
@@ -150,10 +183,15 @@ impl Definitions for ApiClient {
         }
         let path = format!("/v2/apps?name={}", segment(name));
         let list: shapes::AppList = self.get(&path, shapes::NO_APP).await?;
-        match list.items.into_iter().map(App::from).find(|app| app.name == name) {
-            Some(app) => Ok(Arc::new(app)),
-            None => Err(Fault::not_found(shapes::NO_APP)),
+        let mut failure = None;
+        for item in &list.items {
+            match serde_json::from_str::<shapes::AppShape>(item.get()).map(App::from) {
+                Ok(app) if app.name == name => return Ok(Arc::new(app)),
+                Ok(_) => {}
+                Err(error) => failure = Some(unreadable(&path, &error)),
+            }
         }
+        Err(failure.unwrap_or_else(|| Fault::not_found(shapes::NO_APP)))
     }
 
     async fn function(&self, id: &FnId) -> Result<Arc<Function>, Fault> {
@@ -174,8 +212,13 @@ impl Definitions for ApiClient {
 #[async_trait]
 impl Tokens for ApiClient {
     async fn token(&self, id: &TokenId) -> Result<Arc<Token>, Fault> {
+        let Ok(place) = self.shared.token_questions.try_acquire() else {
+            let text = "too many tokens are being looked up: try again in a moment";
+            return Err(Fault::service(Kind::Busy, text));
+        };
         let path = format!("/v2/runner/tokens/{}", segment(id.as_str()));
-        let token: shapes::TokenShape = self.get(&path, shapes::NO_TOKEN).await?;
+        let token: shapes::TokenShape =
+            self.get_after(std::future::ready(place), &path, shapes::NO_TOKEN).await?;
         let token: Token = token.try_into().map_err(Fault::internal)?;
         if token.id != *id {
             return Err(Fault::internal(format!("{path} was answered another token")));

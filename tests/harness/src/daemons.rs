@@ -52,8 +52,7 @@ pub async fn get() -> Result<&'static Daemons, Error> {
 /// # Errors
 /// When the build fails; the compiler's words have been printed by then.
 pub async fn build(more: &[&str]) -> Result<Daemons, Error> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut command = Command::new(&cargo);
+    let mut command = process::cargo();
     command
         .args([
             "build",
@@ -64,12 +63,9 @@ pub async fn build(more: &[&str]) -> Result<Daemons, Error> {
             "--message-format=json-render-diagnostics",
         ])
         .args(more);
-    command.current_dir(process::repository()).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
-    // A test runner's own variables must not reach rustc's fingerprints.
-    command.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_PKG_NAME").env_remove("RUSTFLAGS");
-    let child = command.spawn().map_err(|source| Error::Spawn { program: cargo, source })?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
     let what = "cargo build --workspace";
+    let child = command.spawn().map_err(|source| Error::Spawn { program: what.to_owned(), source })?;
     let ended = tokio::time::timeout(BUILD_WITHIN, child.wait_with_output())
         .await
         .map_err(|_late| Error::Deadline { what: what.to_owned(), within: BUILD_WITHIN })?

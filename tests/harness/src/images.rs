@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio::process::Command;
 
 use crate::{Error, daemons, docker, process};
 
@@ -46,12 +45,11 @@ pub async fn probe_program() -> Result<PathBuf, Error> {
 /// Builds a package of this workspace as a static executable, in a target directory of its own: it is compiled
 /// with other flags than the rest, and must not throw that away.
 async fn build_static(package: &str) -> Result<PathBuf, Error> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let mut command = Command::new(cargo);
+    let mut command = process::cargo();
     command.args(["build", "--release", "--message-format=json-render-diagnostics", "--package", package]);
     command.args(["--target", &target, "--target-dir", "target/functions"]);
-    command.env("RUSTFLAGS", "-C target-feature=+crt-static").current_dir(process::repository());
+    command.env("RUSTFLAGS", "-C target-feature=+crt-static");
     let messages = process::run(&mut command, BUILD_WITHIN).await?;
     let none = || Error::Shape(format!("cargo built no executable for package {package}"));
     daemons::artifacts(&messages).into_values().find(|path| path.parent().is_some()).ok_or_else(none)

@@ -45,6 +45,23 @@ pub async fn run(command: &mut Command, within: Duration) -> Result<String, Erro
     })
 }
 
+/// Cargo, in the repository, as a developer's shell would start it. Without the variables that `cargo run` and test
+/// runners set about the package that runs: build scripts (ring's among them) run again, and half the tree after them,
+/// when those differ.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    command.current_dir(repository()).env_remove("RUSTFLAGS").env_remove("OUT_DIR");
+    let about_a_package =
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_", "NEXTEST"];
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| about_a_package.iter().any(|start| name.starts_with(start))) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 /// Runs a line of shell that must succeed. For the few places where a pipe says it best.
 ///
 /// # Errors

@@ -143,3 +143,28 @@ async fn call_until(target: &Target, end: Instant) -> Result<Vec<Duration>, Fail
     }
     Ok(latencies)
 }
+
+/// Does `work` for each number below `count`, by so many clients at the same time.
+pub(crate) async fn share<F>(clients: usize, count: usize, work: impl Fn(usize) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let mut under_way = JoinSet::new();
+    for number in 0..count {
+        if under_way.len() >= clients {
+            ended(under_way.join_next().await)?;
+        }
+        under_way.spawn(work(number));
+    }
+    while !under_way.is_empty() {
+        ended(under_way.join_next().await)?;
+    }
+    Ok(())
+}
+
+fn ended(turn: Option<Result<Result<(), Failure>, tokio::task::JoinError>>) -> Result<(), Failure> {
+    match turn {
+        None => Ok(()),
+        Some(turn) => turn.map_err(|error| Failure::because(format!("a client ended: {error}")))?,
+    }
+}

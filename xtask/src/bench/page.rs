@@ -38,8 +38,8 @@ pub(crate) fn render(machine: &[(&'static str, String)], before: &str, sections:
     for title in ORDER {
         let text = match sections.iter().find(|section| section.title == title) {
             Some(section) => {
-                let (date, commit) = (value("date"), value("commit"));
-                format!("{}\n\nMeasured {date}, commit {commit}.", section.text.trim())
+                let (date, commit, processor) = (value("date"), value("commit"), value("processor"));
+                format!("{}\n\nMeasured {date}, commit {commit}, {processor}.", section.text.trim())
             }
             None => section_of(before, title).to_owned(),
         };
@@ -91,7 +91,8 @@ pub(crate) fn hot_section(options: &Options, hot: &[HotRounds]) -> Section {
     Section { title: HOT, text: page }
 }
 
-fn medians(rounds: &[Figures]) -> [f64; 3] {
+/// The medians of calls per second, and of p50 and p99 in milliseconds.
+pub(crate) fn medians(rounds: &[Figures]) -> [f64; 3] {
     [
         median(rounds.iter().map(|figures| figures.calls_per_second)),
         median(rounds.iter().map(|figures| milliseconds(figures.p50))),
@@ -136,7 +137,10 @@ mod tests {
         let ours = vec![figures(100.0, 10, 20), figures(300.0, 30, 60), figures(200.0, 20, 40)];
         let nginx = vec![figures(200.0, 5, 20), figures(300.0, 15, 60), figures(800.0, 10, 40)];
         let hot = hot_section(&options, &[HotRounds { connections: 8, ours, nginx }]).text;
-        assert!(hot.contains("| 8 | 200 | 20.00 | 40.00 | 300 | 10.00 | 40.00 | 0.50 | 2.00 | 1.00 |"), "{hot}");
+        assert!(
+            hot.contains("| 8 | 200 | 20.00 | 40.00 | 300 | 10.00 | 40.00 | 0.50 | 2.00 | 1.00 |"),
+            "{hot}"
+        );
         let milliseconds = |number| vec![Duration::from_millis(number)];
         let cold = cold::Starts { ours: milliseconds(50), docker_run: milliseconds(200) };
         let cold = cold_section(&cold).text;
@@ -146,13 +150,15 @@ mod tests {
     #[test]
     fn what_was_not_measured_stays_and_what_was_is_replaced() {
         let section = |title, text: &str| Section { title, text: text.to_owned() };
-        let day = |date: &str| [("date", date.to_owned()), ("commit", "c".to_owned())];
+        let day = |date: &str| {
+            [("date", date), ("commit", "c"), ("processor", "p")].map(|(k, v)| (k, v.to_owned()))
+        };
         let first = render(&day("monday"), "", vec![section(COLD, "cold 1"), section(HOT, "hot 1")]);
         let second = render(&day("friday"), &first, vec![section(HOT, "hot 2"), section(AUTH, "auth 2")]);
         let sections = second.split_once("\n## Hot path").unwrap().1;
-        let expected = "\n\nhot 2\n\nMeasured friday, commit c.\n\n## Cold start\n\ncold 1\n\n\
-                        Measured monday, commit c.\n\n## Authorisation\n\nauth 2\n\n\
-                        Measured friday, commit c.\n";
+        let expected = "\n\nhot 2\n\nMeasured friday, commit c, p.\n\n## Cold start\n\ncold 1\n\n\
+                        Measured monday, commit c, p.\n\n## Authorisation\n\nauth 2\n\n\
+                        Measured friday, commit c, p.\n";
         assert_eq!(sections, expected);
         assert_eq!(render(&day("friday"), &second, Vec::new()), second);
     }

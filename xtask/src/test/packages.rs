@@ -31,6 +31,12 @@ pub(crate) async fn install_missing() -> Result<(), Failure> {
     if !pip.is_ok_and(|answer| answer.status.success()) {
         packages.push("python3-pip");
     }
+    let venv =
+        process::output(Command::new("python3").args(["-c", "import ensurepip, venv"]), PIP_ANSWERS_WITHIN)
+            .await;
+    if !venv.is_ok_and(|answer| answer.status.success()) {
+        packages.push("python3-venv");
+    }
     if packages.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! The rules about annotations.
 
+use crate::group::PIN_KEY;
 use crate::{Annotations, Fault};
 use serde_json::Value;
 
@@ -9,11 +10,16 @@ pub const MAX_KEY_BYTES: usize = 128;
 pub const MAX_VALUE_BYTES: usize = 512;
 /// The most keys one thing may carry.
 pub const MAX_KEYS: usize = 100;
+/// How deep arrays and objects may stand in each other. Readers of JSON have limits of their own, and what stands in a
+/// list is deeper still.
+pub const MAX_DEPTH: usize = 32;
 
 /// Says what is wrong with the annotations, if anything is.
 pub(super) fn check(annotations: &Annotations) -> Result<(), Fault> {
     annotations.iter().try_for_each(|(key, value)| check_one(key, value))?;
-    if annotations.len() > MAX_KEYS {
+    // An administrator's pin finds room beside whatever a tenant has put there.
+    let own = annotations.len() - usize::from(annotations.contains_key(PIN_KEY));
+    if own > MAX_KEYS {
         return Err(Fault::invalid(
             "Invalid annotation change, new key(s) exceed maximum permitted number of annotations keys (100)",
         ));
@@ -37,6 +43,9 @@ fn check_one(key: &str, value: &Value) -> Result<(), Fault> {
             "Invalid annotation value, annotation values may only be non-empty strings, numbers, objects, or arrays",
         ));
     }
+    if depth(value) > MAX_DEPTH {
+        return Err(Fault::invalid(format!("Invalid annotation value, more than {MAX_DEPTH} levels deep")));
+    }
     if value.to_string().len() > MAX_VALUE_BYTES {
         return Err(Fault::invalid(
             "Invalid annotation value length, annotation values may not be larger than 512 bytes when serialized as \
@@ -44,6 +53,15 @@ fn check_one(key: &str, value: &Value) -> Result<(), Fault> {
         ));
     }
     Ok(())
+}
+
+/// How many arrays and objects stand in each other. (The parser that made the value bounds the recursion.)
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// In a change, null and "" remove their key; nowhere may they be stored.
@@ -107,6 +125,17 @@ mod tests {
         for value in [json!(false), json!([]), json!({}), json!(0), json!("x")] {
             assert!(check(&one("k", value)).is_ok());
         }
+    }
+
+    #[test]
+    fn a_pin_is_not_counted_and_depth_is_bounded() {
+        let mut full: Annotations = (0..100).map(|n| (format!("k{n}"), json!(n))).collect();
+        full.insert(PIN_KEY.to_owned(), json!("blue"));
+        assert!(check(&full).is_ok());
+        let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        assert!(check(&one("k", nested(MAX_DEPTH))).is_ok());
+        let fault = check(&one("k", nested(MAX_DEPTH + 1))).unwrap_err();
+        assert_eq!(fault.message, "Invalid annotation value, more than 32 levels deep");
     }
 
     #[test]

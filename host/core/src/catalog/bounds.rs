@@ -1,19 +1,25 @@
 //! Bounds that Fn does not have: without them one tenant's definitions could fill every node's memory, or be told to
 //! nobody. Far above what anyone uses.
 
+use super::groups;
 use crate::group::{GROUP_KEY, MAX_GROUP_BYTES};
 use crate::{Config, Fault};
 
-/// All keys and values of one config together. A config becomes a container's environment, which kernels bound too.
+/// All keys and values of one config together, as they are written in answers. A config becomes a container's environment, which kernels bound too.
 pub const MAX_CONFIG_BYTES: usize = 128 * 1024;
 /// An image's name.
 pub const MAX_IMAGE_BYTES: usize = 1024;
 /// A trigger's source.
 pub const MAX_SOURCE_BYTES: usize = 2048;
 
+/// How many bytes a text takes in answers, where some characters are written as six (`\u003c`).
+fn written(text: &str) -> usize {
+    text.chars().map(|c| if matches!(c, '<' | '>' | '&') || c.is_control() { 6 } else { c.len_utf8() }).sum()
+}
+
 /// A config that can be a container's environment, of a group that can be named between nodes.
 pub(super) fn config(config: &Config) -> Result<(), Fault> {
-    let size: usize = config.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let size: usize = config.iter().map(|(key, value)| written(key) + written(value)).sum();
     if size > MAX_CONFIG_BYTES {
         return Err(Fault::invalid(format!("config must be {MAX_CONFIG_BYTES} bytes or less in all")));
     }
@@ -25,10 +31,14 @@ pub(super) fn config(config: &Config) -> Result<(), Fault> {
              keys nor values may contain a zero byte"
         )));
     }
-    if config.get(GROUP_KEY).is_some_and(|group| group.len() > MAX_GROUP_BYTES) {
-        return Err(Fault::invalid(format!("{GROUP_KEY} must be {MAX_GROUP_BYTES} bytes or less")));
+    match groups::named(config) {
+        Some(group) => groups::check_name(group).map_err(|_| {
+            Fault::invalid(format!(
+                "{GROUP_KEY} must name an LB group: {MAX_GROUP_BYTES} bytes or less, without control characters"
+            ))
+        }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 pub(super) fn image(image: &str) -> Result<(), Fault> {
@@ -67,6 +77,8 @@ mod tests {
         assert!(config(&of(GROUP_KEY, &"g".repeat(MAX_GROUP_BYTES))).is_ok());
         let wrong = [
             of(GROUP_KEY, &"g".repeat(MAX_GROUP_BYTES + 1)),
+            of(GROUP_KEY, "blue\nERROR forged"),
+            of("A", &"<".repeat(MAX_CONFIG_BYTES / 6 + 1)),
             of("A", &"x".repeat(MAX_CONFIG_BYTES)),
             of("", "x"),
             of("A=B", "x"),

@@ -33,6 +33,18 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Says what is wrong with a group that is to be put on the list, if anything is.
+pub fn check_listed(group: &Group) -> Result<(), Fault> {
+    check_name(group.id.as_str())?;
+    if group.id.as_str() == DEFAULT_GROUP && group.apps != AppSet::All {
+        // Who names no group runs there, so nobody can be kept from it.
+        return Err(Fault::invalid(format!(
+            "the LB group '{DEFAULT_GROUP}' is every app's: list it for all apps, or pin apps to others"
+        )));
+    }
+    Ok(())
+}
+
 /// The group that a config names, if it names one.
 pub fn named(config: &Config) -> Option<&str> {
     config.get(GROUP_KEY).map(String::as_str).filter(|name| !name.is_empty())
@@ -53,10 +65,7 @@ pub fn check_use(
     list: &[Group],
 ) -> Result<(), Fault> {
     let Some(wanted) = named(after).filter(|wanted| named(before) != Some(*wanted)) else { return Ok(()) };
-    if let Some(pin) = pin {
-        if pin == wanted {
-            return Ok(());
-        }
+    if let Some(pin) = pin.filter(|pin| *pin != wanted) {
         return Err(refused(format!(
             "this app is pinned to the LB group '{pin}': {GROUP_KEY} cannot name another one"
         )));
@@ -110,6 +119,17 @@ pub fn check_pin(
     }
 }
 
+/// Checks that an app may be deleted: made again it would be without its pin, so only who may pin it may delete it while
+/// it is pinned.
+pub fn check_delete(who: &Identity, app: &str, annotations: &Annotations) -> Result<(), Fault> {
+    match pin(annotations) {
+        Some(_) if who.may_administer(app).is_err() => {
+            Err(refused("this app is pinned to an LB group: only an administrator may delete it".to_owned()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Bounds how many groups configs may name while there is no list.
 pub fn check_count(used: GroupUse) -> Result<(), Fault> {
     if used.is_used || used.distinct < MAX_UNLISTED {
@@ -158,7 +178,8 @@ mod tests {
         for open in ["green", "all", "default", ""] {
             assert_eq!(check(open, None, &list), None, "{open}");
         }
-        assert_eq!(check("default", None, &[group("default", AppSet::of(["other"]))]), Some(Kind::Forbidden));
+        assert!(check_listed(&group("default", AppSet::of(["other"]))).is_err());
+        assert!(check_listed(&group("default", AppSet::All)).is_ok());
     }
 
     #[test]
@@ -171,7 +192,12 @@ mod tests {
 
     #[test]
     fn a_pinned_app_names_its_pin_or_nothing() {
-        assert_eq!(check("blue", Some("blue"), &[group("blue", AppSet::of(["other"]))]), None);
+        assert_eq!(check("blue", Some("blue"), &[]), None);
+        // Else the name would stay in the config when the pin is taken away.
+        assert_eq!(
+            check("blue", Some("blue"), &[group("blue", AppSet::of(["other"]))]),
+            Some(Kind::Forbidden)
+        );
         assert_eq!(check("green", Some("blue"), &[]), Some(Kind::Forbidden));
     }
 
@@ -220,6 +246,16 @@ mod tests {
             [false, true, false]
         );
         assert_eq!([pins(&of_all, "blue"), pins(&of_all, "green"), pins(&of_all, "red")], [true; 3]);
+    }
+
+    #[test]
+    fn a_pin_is_not_shaken_off_by_deleting_the_app() {
+        let holder = |role| Identity::Token(Arc::new(Token { role, ..a_token("T") }));
+        let pinned = Annotations::from([(PIN_KEY.to_owned(), json!("blue"))]);
+        assert!(check_delete(&holder(Role::Deployer), "mine", &pinned).is_err());
+        assert!(check_delete(&holder(Role::Deployer), "mine", &Annotations::new()).is_ok());
+        assert!(check_delete(&holder(Role::Admin), "mine", &pinned).is_ok());
+        assert!(check_delete(&Identity::Open, "mine", &pinned).is_ok());
     }
 
     #[test]

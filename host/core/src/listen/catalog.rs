@@ -1,8 +1,8 @@
 //! A catalogue whose changes are told to listeners before and after.
 
 use crate::port::{
-    AppFilter, AppListener, Catalog, Change, Definitions, FnFilter, FnListener, Listeners, Page, PageOf,
-    TriggerFilter, TriggerListener,
+    AppFilter, AppListener, Catalog, Change, Check, Definitions, FnFilter, FnListener, Listeners, Page,
+    PageOf, TriggerFilter, TriggerListener,
 };
 use crate::{App, AppId, Fault, FnId, Function, Kind, Trigger, TriggerId};
 use async_trait::async_trait;
@@ -115,12 +115,14 @@ impl Catalog for ListenedCatalog {
         Err(too_busy())
     }
 
-    async fn delete_app(&self, id: &AppId) -> Result<(), Fault> {
+    async fn delete_app_if(&self, id: &AppId, check: Check<App>) -> Result<(), Fault> {
         let app = self.inner.app(id).await?;
+        // Nobody is told of what will not be done.
+        check(&app)?;
         for listener in self.apps() {
             listener.before_delete(&app).await?;
         }
-        self.inner.delete_app(id).await?;
+        self.inner.delete_app_if(id, check).await?;
         for listener in self.apps() {
             listener.after_delete(&app).await?;
         }

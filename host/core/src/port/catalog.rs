@@ -89,8 +89,13 @@ pub trait Catalog: Definitions {
     async fn create_app(&self, app: App) -> Result<App, Fault>;
     /// Changes an app.
     async fn update_app(&self, id: &AppId, change: Change<App>) -> Result<App, Fault>;
+    /// Removes an app with its functions and triggers, if `check` allows it: a fault from `check`, which sees the app in
+    /// the transaction that would remove it, leaves it as it is and is returned.
+    async fn delete_app_if(&self, id: &AppId, check: Check<App>) -> Result<(), Fault>;
     /// Removes an app with its functions and triggers.
-    async fn delete_app(&self, id: &AppId) -> Result<(), Fault>;
+    async fn delete_app(&self, id: &AppId) -> Result<(), Fault> {
+        self.delete_app_if(id, Arc::new(|_| Ok(()))).await
+    }
     /// Lists apps.
     async fn list_apps(&self, filter: &AppFilter, page: &Page) -> Result<PageOf<App>, Fault>;
 
@@ -115,6 +120,9 @@ pub trait Catalog: Definitions {
     /// Lists an app's triggers; empty for an app that is not there.
     async fn list_triggers(&self, filter: &TriggerFilter, page: &Page) -> Result<PageOf<Trigger>, Fault>;
 }
+
+/// Whether something may be done to the stored thing.
+pub type Check<T> = Arc<dyn Fn(&T) -> Result<(), Fault> + Send + Sync>;
 
 /// What a change makes of the stored thing.
 pub type Change<T> = Arc<dyn Fn(T) -> Result<T, Fault> + Send + Sync>;

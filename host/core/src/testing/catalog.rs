@@ -3,7 +3,7 @@
 use crate::access::Token;
 use crate::catalog::groups::{self, Group};
 use crate::port::{
-    AppFilter, Catalog, Change, Changed, Changes, Definitions, FnFilter, GroupUse, Groups, News, Page,
+    AppFilter, Catalog, Change, Changed, Changes, Check, Definitions, FnFilter, GroupUse, Groups, News, Page,
     PageOf, Place, TokenStore, Tokens, TriggerFilter,
 };
 use crate::{App, AppId, Fault, FnId, Function, GroupId, Kind, TokenId, Trigger, TriggerId};
@@ -162,9 +162,10 @@ impl Catalog for FakeCatalog {
         Ok(app)
     }
 
-    async fn delete_app(&self, id: &AppId) -> Result<(), Fault> {
+    async fn delete_app_if(&self, id: &AppId, check: Check<App>) -> Result<(), Fault> {
         let mut tables = self.tables();
         let app = tables.app(id)?.clone();
+        check(&app)?;
         tables.apps.remove(id);
         tables.tell_of_app(&app);
         tables.functions.retain(|_, function| function.app_id != *id);

@@ -33,6 +33,7 @@ macro_rules! catalog_suite {
             triggers_do_not_collide,
             a_changed_trigger_does_not_collide_either,
             deleting_takes_along_what_belongs_to_it,
+            what_may_not_be_deleted_stays,
             lists_are_ordered_filtered_and_paged,
             triggers_of_one_name_are_all_listed,
             changes_at_once_all_count,
@@ -301,6 +302,22 @@ pub async fn deleting_takes_along_what_belongs_to_it<C: Catalog>(catalog: &C) {
     assert!(catalog.function(&other.id).await.is_err());
     assert!(catalog.trigger(&second.id).await.is_err());
     assert!(catalog.create_app(an_app("A9", "one")).await.is_ok(), "the name is free again");
+}
+
+pub async fn what_may_not_be_deleted_stays<C: Catalog>(catalog: &C) {
+    let (app, function) = with_function(catalog).await;
+    let sealed = |app: &App| match app.config.contains_key("A") {
+        true => Err(Fault::user(Kind::Forbidden, "sealed")),
+        false => Ok(()),
+    };
+    assert_eq!(told(catalog.delete_app_if(&app.id, Arc::new(sealed)).await), said(Kind::Forbidden, "sealed"));
+    assert_eq!(*catalog.function(&function.id).await.unwrap(), function);
+    let opened = |app: App| Ok(App { config: Default::default(), ..app });
+    catalog.update_app(&app.id, Arc::new(opened)).await.unwrap();
+    catalog.delete_app_if(&app.id, Arc::new(sealed)).await.unwrap();
+    assert!(catalog.function(&function.id).await.is_err());
+    let gone = catalog.delete_app_if(&app.id, Arc::new(sealed)).await;
+    assert_eq!(told(gone), said(Kind::NotFound, "App not found"));
 }
 
 pub async fn lists_are_ordered_filtered_and_paged<C: Catalog>(catalog: &C) {

@@ -5,8 +5,11 @@ mod asked;
 mod body;
 mod functions;
 mod groups;
+mod limits;
+mod links;
 mod object;
 mod paging;
+mod part;
 mod policy;
 mod runner;
 mod sent;
@@ -15,18 +18,16 @@ mod wire;
 
 use crate::access::Gate;
 use crate::json::Json;
-use crate::request_body::Metered;
-use crate::router::Route;
+use crate::openapi::{Operation, Tag};
+use crate::router::{Route, Routed, at};
 use crate::status::Refused;
 use crate::{Management, Options, Ports, Readiness, url};
 use asked::Asked;
-use axum::body::Body;
-use axum::routing::{MethodRouter, get};
-use http::{StatusCode, request::Parts};
-use object::Object;
+use http::request::Parts;
+use part::Gone;
 use remuda_core::listen::ListenedCatalog;
 use remuda_core::port::{Catalog, Changes, Groups, Tokens};
-use remuda_core::{Fault, IdSource, Timestamp};
+use remuda_core::{IdSource, Kind, Timestamp};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
@@ -59,44 +60,117 @@ struct Api {
     body_read_timeout: Duration,
 }
 
-const COLLECTION: &[&str] = &["GET", "POST"];
-const ITEM: &[&str] = &["GET", "PUT", "DELETE"];
-const READ_ONLY: &[&str] = &["GET"];
-
+/// Each path, and what each of its methods does. The document that describes the API is made of the same table.
 pub(crate) fn routes(options: &Options, management: &Management, ports: &Ports) -> Vec<Route> {
     let api = Arc::new(Api::new(options, management, ports));
-    let route = |path, methods, handlers: MethodRouter<Arc<Api>>| Route {
-        path,
-        methods,
-        handlers: handlers.with_state(Arc::clone(&api)),
-    };
-    let collection = |path, handlers| route(path, COLLECTION, handlers);
-    let item = |path, handlers| route(path, ITEM, handlers);
-    let read_only = |path, handlers| route(path, READ_ONLY, handlers);
+    let all = definitions().into_iter().chain(operators()).chain(former()).chain(internal());
+    all.map(|route| route.with_state(Arc::clone(&api))).collect()
+}
+
+type Routes = Vec<Routed<Arc<Api>>>;
+
+const TAKEN: &[Kind] = &[Kind::Conflict];
+const MISSING: &[Kind] = &[Kind::NotFound];
+
+fn definitions() -> Routes {
+    let (get, post, put, delete) = verbs(Tag::Apps);
+    let apps = at("/v2/apps")
+        .on(get("ListApps", "Lists apps, a page at a time."), apps::list)
+        .on(post("CreateApp", "Creates an app.").or(TAKEN).leads_to(links::OF_APP), apps::create);
+    let app = at("/v2/apps/{app_id}")
+        .on(get("GetApp", "Tells an app."), apps::read)
+        .on(put("UpdateApp", "Changes an app: what is not sent stays as it is.").or(TAKEN), apps::update)
+        .on(delete("DeleteApp", "Deletes an app with its functions and triggers."), apps::delete);
+    let (get, post, put, delete) = verbs(Tag::Fns);
+    let functions = at("/v2/fns")
+        .on(get("ListFns", "Lists the functions of an app, a page at a time.").or(MISSING), functions::list)
+        .on(
+            post("CreateFn", "Creates a function.").or(TAKEN).or(MISSING).leads_to(links::OF_FN),
+            functions::create,
+        );
+    let function = at("/v2/fns/{fn_id}")
+        .on(get("GetFn", "Tells a function."), functions::read)
+        .on(
+            put("UpdateFn", "Changes a function: what is not sent stays as it is.").or(TAKEN),
+            functions::update,
+        )
+        .on(delete("DeleteFn", "Deletes a function with its triggers."), functions::delete);
+    let (get, post, put, delete) = verbs(Tag::Triggers);
+    let triggers = at("/v2/triggers")
+        .on(
+            get("ListTriggers", "Lists the triggers of an app, a page at a time.").or(MISSING),
+            triggers::list,
+        )
+        .on(
+            post("CreateTrigger", "Creates a trigger.").or(TAKEN).or(MISSING).leads_to(links::OF_TRIGGER),
+            triggers::create,
+        );
+    let trigger = at("/v2/triggers/{trigger_id}")
+        .on(get("GetTrigger", "Tells a trigger."), triggers::read)
+        .on(
+            put("UpdateTrigger", "Changes a trigger: what is not sent stays as it is.").or(TAKEN),
+            triggers::update,
+        )
+        .on(delete("DeleteTrigger", "Deletes a trigger."), triggers::delete);
+    vec![apps, app, functions, function, triggers, trigger]
+}
+
+/// What only operators use.
+fn operators() -> Routes {
+    let (get, _, put, delete) = verbs(Tag::Groups);
     vec![
-        collection("/v2/apps", get(apps::list).post(apps::create)),
-        item("/v2/apps/{app_id}", get(apps::read).put(apps::update).delete(apps::delete)),
-        collection("/v2/fns", get(functions::list).post(functions::create)),
-        item("/v2/fns/{fn_id}", get(functions::read).put(functions::update).delete(functions::delete)),
-        collection("/v2/triggers", get(triggers::list).post(triggers::create)),
-        item("/v2/triggers/{trigger_id}", get(triggers::read).put(triggers::update).delete(triggers::delete)),
-        read_only("/v2/fns/{fn_id}/calls", get(gone)),
-        read_only("/v2/fns/{fn_id}/calls/{call_id}", get(gone)),
-        read_only("/v2/fns/{fn_id}/calls/{call_id}/log", get(gone)),
-        read_only("/v2/groups", get(groups::list)),
-        item("/v2/groups/{name}", get(groups::read).put(groups::put).delete(groups::delete)),
-        read_only("/v2/runner/changes", get(runner::changes)),
-        read_only("/v2/runner/tokens/{token_id}", get(runner::token)),
-        read_only(
-            "/v2/runner/apps/{app_id}/triggerBySource/{kind}/{*source}",
-            get(runner::trigger_by_source),
-        ),
+        at("/v2/groups")
+            .on(get("ListGroups", "Lists the LB groups that apps may be told to use."), groups::list),
+        at("/v2/groups/{name}")
+            .on(get("GetGroup", "Tells an LB group."), groups::read)
+            .on(
+                put("PutGroup", "Puts an LB group on the list, or changes who may use it.").or(TAKEN),
+                groups::put,
+            )
+            .on(delete("DeleteGroup", "Takes an LB group off the list.").or(TAKEN), groups::delete),
     ]
 }
 
+/// What Fn once had.
+fn former() -> Routes {
+    let (get, ..) = verbs(Tag::Fns);
+    vec![
+        at("/v2/fns/{fn_id}/calls").on(get("ListCalls", "Was: lists calls."), gone),
+        at("/v2/fns/{fn_id}/calls/{call_id}").on(get("GetCall", "Was: tells a call."), gone),
+        at("/v2/fns/{fn_id}/calls/{call_id}/log").on(get("GetCallLog", "Was: tells a call's log."), gone),
+    ]
+}
+
+/// What load balancers ask.
+fn internal() -> Routes {
+    let (get, ..) = verbs(Tag::Internal);
+    let changes = get("WatchChanges", "Word of changes, a line of JSON each time, until the node stops.");
+    let changes = changes.for_nodes().endless().answers_with(200, "News.", "application/x-ndjson");
+    vec![
+        at("/v2/runner/changes").on(changes, runner::changes),
+        at("/v2/runner/tokens/{token_id}").on(get("GetToken", "Tells a token.").for_nodes(), runner::token),
+        at("/v2/runner/apps/{app_id}/triggerBySource/{kind}/{*source}")
+            .described_as("/v2/runner/apps/{app_id}/triggerBySource/{kind}/{source}")
+            .on(
+                get("GetTriggerBySource", "Tells the trigger of an app with this source."),
+                runner::trigger_by_source,
+            ),
+    ]
+}
+
+type Verb = Box<dyn Fn(&'static str, &'static str) -> Operation>;
+
+/// GET, POST, PUT and DELETE about one thing.
+fn verbs(tag: Tag) -> (Verb, Verb, Verb, Verb) {
+    let verb = |method: fn(&'static str, &'static str) -> Operation| -> Verb {
+        Box::new(move |id, about| method(id, about).tag(tag))
+    };
+    (verb(Operation::get), verb(Operation::post), verb(Operation::put), verb(Operation::delete))
+}
+
 /// What Fn once answered about calls.
-async fn gone(_: Asked) -> StatusCode {
-    StatusCode::GONE
+async fn gone(_: Asked) -> Gone {
+    Gone
 }
 
 impl Api {
@@ -130,12 +204,6 @@ impl Api {
         }
     }
 
-    /// The object in a request's body.
-    async fn read<T: Object>(&self, body: Body) -> Result<T, Fault> {
-        let metered = Metered::new(body, self.max_definition_bytes, Some(self.body_read_timeout));
-        body::read(&metered.collect_bytes().await?)
-    }
-
     fn new_id(&self) -> (String, Timestamp) {
         let now = now();
         (self.ids.next(now), now)
@@ -144,10 +212,4 @@ impl Api {
 
 fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
-}
-
-/// What a successful DELETE is answered.
-fn deleted() -> axum::response::Response {
-    use axum::response::IntoResponse;
-    (StatusCode::NO_CONTENT, [(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")]).into_response()
 }

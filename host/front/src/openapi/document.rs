@@ -1,7 +1,7 @@
 //! Writing the document.
 
 use super::operation::{Access, Answer};
-use super::{About, Operation, Parameter, Tag, field};
+use super::{About, Link, Operation, Parameter, Tag, field};
 use crate::status;
 use remuda_core::Kind;
 use schemars::SchemaGenerator;
@@ -62,8 +62,7 @@ impl<'a> Document<'a> {
         schemas.append(&mut self.sent);
         schemas.insert("Error".to_owned(), error());
         let tags = Tag::ALL.iter().filter(|tag| self.tags.contains(tag));
-        let tags: Vec<_> =
-            tags.map(|tag| json!({"name": tag.name(), "description": tag.about()})).collect();
+        let tags: Vec<_> = tags.map(|tag| json!({"name": tag.name(), "description": tag.about()})).collect();
         let mut document = json!({
             "openapi": "3.1.0",
             "info": {"title": "Remuda", "version": self.about.version, "description": ABOUT},
@@ -104,8 +103,13 @@ impl<'a> Document<'a> {
         for answer in &operation.answers {
             responses.insert(answer.status.to_string(), self.answer(answer));
         }
+        if let (false, Some(done)) = (operation.links.is_empty(), responses.get_mut("200")) {
+            done["links"] = operation.links.iter().map(|next| (next.to.to_owned(), link(next))).collect();
+        }
         for kind in &operation.faults {
-            let is_told = self.about.is_guarded || *kind != Kind::Unauthorized;
+            // Functions answer with any status, and what they like.
+            let is_told =
+                operation.tag != Tag::Calls && (self.about.is_guarded || *kind != Kind::Unauthorized);
             if is_told {
                 responses.entry(status::status(*kind).as_str()).or_insert_with(|| refusal(*kind));
             }
@@ -140,6 +144,21 @@ fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
+fn link(next: &Link) -> Value {
+    let of = |fields: &[(&str, &str)]| -> Map<String, Value> {
+        let all = fields.iter();
+        all.map(|(name, field)| ((*name).to_owned(), format!("$response.body#/{field}").into())).collect()
+    };
+    let mut told = json!({"operationId": next.to});
+    if !next.parameters.is_empty() {
+        told["parameters"] = of(next.parameters).into();
+    }
+    if !next.body.is_empty() {
+        told["requestBody"] = of(next.body).into();
+    }
+    told
+}
+
 /// What every error is.
 fn error() -> Value {
     json!({
@@ -167,7 +186,7 @@ fn refusal(kind: Kind) -> Value {
         "description": about,
         "content": {"application/json": {"schema": reference("Error")}},
     });
-    for (name, value) in status::headers(kind) {
+    if let Some((name, value)) = status::headers(kind) {
         let value = value.to_str().unwrap_or_default();
         told["headers"][canonical(name.as_str())] = json!({
             "required": true,
@@ -189,7 +208,7 @@ fn canonical(name: &str) -> String {
 /// Every answer to a call names it; functions answer as they like.
 fn name_calls(responses: &mut Map<String, Value>) {
     let default = json!({
-        "description": "What the function answered, or why it did not.",
+        "description": "What the function answered; or why it did not, as an Error.",
         "content": {"*/*": {}},
     });
     responses.entry("default").or_insert(default);

@@ -100,7 +100,7 @@ impl Shape {
             Self::Text => json!({"type": ["string", "null"]}),
             Self::Unsigned => json!({"type": ["integer", "null"], "format": "int64", "minimum": 0}),
             Self::Signed | Self::Count => json!({"type": ["integer", "null"], "format": "int32"}),
-            Self::Time => json!({"type": ["string", "null"], "format": "date-time"}),
+            Self::Time => json!({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
             Self::Texts => {
                 json!({"type": ["object", "null"], "additionalProperties": {"type": ["string", "null"]}})
             }
@@ -174,7 +174,7 @@ impl Rule {
             }
             Self::OneOf(texts) => {
                 let mut all: Vec<Value> = texts.iter().map(|text| (*text).into()).collect();
-                if schema["type"].is_array() {
+                if schema["type"] != "string" {
                     all.push(Value::Null);
                 }
                 schema["enum"] = all.into();

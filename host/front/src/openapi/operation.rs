@@ -84,6 +84,17 @@ pub(super) struct Sent {
     pub(super) schema: Value,
 }
 
+/// What can be done next with what was answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    /// The id of the operation that can be done.
+    pub(crate) to: &'static str,
+    /// Its parameters, each with the field of the answer that it takes.
+    pub(crate) parameters: &'static [(&'static str, &'static str)],
+    /// Fields of its body, each with the field of the answer that it takes.
+    pub(crate) body: &'static [(&'static str, &'static str)],
+}
+
 /// One method of one path.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
@@ -97,6 +108,7 @@ pub(crate) struct Operation {
     pub(super) body: Option<Sent>,
     pub(super) answers: Vec<Answer>,
     pub(super) faults: Vec<Kind>,
+    pub(super) links: Vec<Link>,
     pub(super) is_endless: bool,
 }
 
@@ -129,6 +141,7 @@ impl Operation {
             body: None,
             answers: Vec::new(),
             faults: Vec::new(),
+            links: Vec::new(),
             is_endless: false,
         }
     }
@@ -148,8 +161,8 @@ impl Operation {
         Self { is_endless: true, ..self }
     }
 
-    /// Whether its answer goes on until the node stops.
-    pub(super) fn may_fail(mut self, kinds: &[Kind]) -> Self {
+    /// It may fail so, too.
+    pub(crate) fn or(mut self, kinds: &[Kind]) -> Self {
         for kind in kinds {
             if !self.faults.contains(kind) {
                 self.faults.push(*kind);
@@ -158,9 +171,10 @@ impl Operation {
         self
     }
 
-    /// It may fail so, too.
-    pub(crate) fn or(self, kinds: &[Kind]) -> Self {
-        self.may_fail(kinds)
+    /// What can be done next with what it answers.
+    pub(crate) fn leads_to(mut self, links: &[Link]) -> Self {
+        self.links.extend(links);
+        self
     }
 
     /// It answers this, in JSON.
@@ -197,17 +211,12 @@ impl Operation {
     pub(crate) fn guarded(self) -> Self {
         // One that is for nodes stays so.
         let access = if self.access == Access::Node { Access::Node } else { Access::Token };
-        Self { access, ..self }.may_fail(&[
-            Kind::Unauthorized,
-            Kind::Forbidden,
-            Kind::Unavailable,
-            Kind::Internal,
-        ])
+        Self { access, ..self }.or(&[Kind::Unauthorized, Kind::Forbidden, Kind::Unavailable, Kind::Internal])
     }
 
     /// It takes these parameters.
     pub(crate) fn asks(self, query: &'static [Field]) -> Self {
-        Self { query, ..self }.may_fail(&[Kind::Invalid])
+        Self { query, ..self }.or(&[Kind::Invalid])
     }
 
     /// It takes an object of these fields. `name` is what the document calls it.
@@ -219,6 +228,6 @@ impl Operation {
         is_new: bool,
     ) -> Self {
         self.body = Some(Sent { name, schema: field::object(about, fields, is_new) });
-        self.may_fail(&[Kind::Invalid, Kind::TooLarge])
+        self.or(&[Kind::Invalid, Kind::TooLarge])
     }
 }

@@ -1,5 +1,6 @@
 //! Parameters in paths.
 
+use remuda_core::group::MAX_GROUP_BYTES;
 use serde_json::{Value, json};
 
 /// A part of a path that is a request's to choose.
@@ -22,17 +23,18 @@ impl Parameter {
             "app" => "The app's name.",
             "name" => "The group's name, percent-encoded.",
             "kind" => "The trigger's type: http.",
-            "source" => "The trigger's source, with its leading slash where triggers are looked up, and without where \
-                         they are called. It may have several parts; the slashes between them need not be escaped.",
+            "source" => {
+                "The trigger's source, with its leading slash where triggers are looked up, and without where \
+                         they are called. It may have several parts; the slashes between them need not be escaped."
+            }
             other => other,
         };
-        json!({
-            "name": self.0,
-            "in": "path",
-            "required": true,
-            "description": about,
-            "schema": {"type": "string", "minLength": 1},
-        })
+        let mut schema = json!({"type": "string", "minLength": 1});
+        if self.0 == "name" {
+            schema["maxLength"] = MAX_GROUP_BYTES.into();
+            schema["pattern"] = r"^[^\x00-\x1f\x7f-\x9f]+$".into();
+        }
+        json!({"name": self.0, "in": "path", "required": true, "description": about, "schema": schema})
     }
 }
 
@@ -42,7 +44,8 @@ mod tests {
 
     #[test]
     fn the_parameters_of_a_path_are_known_and_each_is_explained() {
-        let found: Vec<_> = Parameter::of("/v2/runner/apps/{app_id}/triggerBySource/{kind}/{source}").collect();
+        let found: Vec<_> =
+            Parameter::of("/v2/runner/apps/{app_id}/triggerBySource/{kind}/{source}").collect();
         assert_eq!(found, ["app_id", "kind", "source"].map(Parameter));
         assert!(found.iter().all(|parameter| parameter.describe()["description"] != parameter.0));
     }

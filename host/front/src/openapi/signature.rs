@@ -60,6 +60,13 @@ impl<S> Part for State<S> {
     }
 }
 
+/// What is read of it is for the operation to say.
+impl Part for axum::extract::Request {
+    fn describe(operation: Operation) -> Operation {
+        operation
+    }
+}
+
 impl<T: JsonSchema> Outcome for Json<T> {
     fn describe(operation: Operation) -> Operation {
         operation.answers::<T>()

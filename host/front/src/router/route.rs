@@ -2,7 +2,7 @@
 
 use crate::openapi::{Operation, Parameter, Signature};
 use axum::handler::Handler;
-use axum::routing::{MethodFilter, MethodRouter};
+use axum::routing::{MethodFilter, MethodRouter, any};
 use http::Method;
 use remuda_core::Kind;
 
@@ -61,7 +61,7 @@ impl<S: Clone + Send + Sync + 'static> Routed<S> {
         H: Handler<T, S>,
         T: 'static,
     {
-        self.handlers = self.handlers.fallback(handler);
+        self.handlers = any(handler);
         self.answers_all = true;
         operations.into_iter().fold(self, Self::describe)
     }

@@ -15,4 +15,5 @@ mod listening;
 mod metrics;
 mod news;
 mod node;
+mod openapi;
 mod room;

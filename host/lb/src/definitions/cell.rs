@@ -2,8 +2,10 @@
 
 use super::absent::Absent;
 use super::flights::{Flight, Flights};
+use super::room::{Excess, SHRINK_PART, Shelf};
 use super::source::Source;
-use crate::machine::freshness::{self, Says, Use, decide, says};
+use super::weight::Weigh;
+use crate::machine::freshness::{self, Belief, Says, Use, decide, says, serves};
 use futures_util::FutureExt;
 use papaya::Equivalent;
 use remuda_core::{Fault, Kind, Moment};
@@ -14,8 +16,8 @@ use std::time::Duration;
 
 /// Uses closer together than this are not told apart when the cache must shrink.
 const USE_GRAIN_MS: u64 = 1000;
-/// What part of a full cache goes at once, so that shrinking is rare: one in sixteen.
-const SHRINK_PART: usize = 16;
+/// What an entry takes besides its key and its value, in bytes: about what the map keeps of it.
+const ENTRY_BYTES: usize = 128;
 
 struct Entry<T> {
     value: Arc<T>,
@@ -25,12 +27,16 @@ struct Entry<T> {
     /// Word came that it was changed.
     changed: AtomicBool,
     used: AtomicU64,
+    /// What it takes with its key.
+    bytes: usize,
 }
 
 pub(super) struct Cell<K, T> {
     source: Arc<Source>,
     known: papaya::HashMap<K, Entry<T>>,
     absent: Option<Absent<K>>,
+    /// What is older does not serve, even if nobody can be asked.
+    max_age: Option<Duration>,
     /// Held while an answer is put into `known` and while a change is told, so that whichever comes second sees the
     /// first.
     flights: Mutex<Flights<K, T>>,
@@ -38,20 +44,24 @@ pub(super) struct Cell<K, T> {
 
 impl<K, T> Cell<K, T>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    T: Send + Sync + 'static,
+    K: Hash + Eq + Clone + Weigh + Send + Sync + 'static,
+    T: Weigh + Send + Sync + 'static,
 {
-    /// Remembers what is there.
+    /// Remembers what is there, for as long as nobody answers.
     pub(super) fn new(source: &Arc<Source>) -> Arc<Self> {
-        Self::with(source, None)
+        Self::with(source, None, None)
     }
-    /// Remembers what is there, and for `age` what is not.
-    pub(super) fn remembering_absence(source: &Arc<Source>, age: Duration) -> Arc<Self> {
-        Self::with(source, Some(Absent::new(age)))
+    /// Remembers what is there, for `max_age` at most, and for `absence` what is not.
+    pub(super) fn remembering_absence(
+        source: &Arc<Source>,
+        absence: Duration,
+        max_age: Duration,
+    ) -> Arc<Self> {
+        Self::with(source, Some(Absent::new(absence)), Some(max_age))
     }
-    fn with(source: &Arc<Source>, absent: Option<Absent<K>>) -> Arc<Self> {
+    fn with(source: &Arc<Source>, absent: Option<Absent<K>>, max_age: Option<Duration>) -> Arc<Self> {
         let (source, flights) = (Arc::clone(source), Mutex::new(Flights::new()));
-        Arc::new(Self { source, known: papaya::HashMap::new(), absent, flights })
+        Arc::new(Self { source, known: papaya::HashMap::new(), absent, max_age, flights })
     }
 
     /// The definition under `key`. `fetch` asks the source.
@@ -73,8 +83,10 @@ where
                 None => self.join(owned(), fetch).await,
             };
         };
-        match decide(now, entry, self.source.age(), away) {
+        let belief = Belief { age: self.source.age(), max_age: self.max_age };
+        match decide(now, entry, belief, away) {
             Use::Cached => Ok(value),
+            Use::Ask => self.join(owned(), fetch).await,
             Use::CachedAndProbe => {
                 if away.is_some_and(|due| self.source.claim_probe(due, now)) {
                     // What it learns, it learns as it lands.
@@ -85,7 +97,7 @@ where
             Use::Refresh => {
                 let flight = self.join(owned(), fetch);
                 match tokio::time::timeout(self.source.options.refresh_timeout, flight).await {
-                    Ok(Err(fault)) if says(fault.kind) != Says::NoSuchThing => Ok(value),
+                    Ok(Err(fault)) if serves(says(fault.kind), now, entry, belief.age) => Ok(value),
                     Ok(answer) => answer,
                     Err(_) => {
                         self.source.went_away(&too_slow());
@@ -151,8 +163,14 @@ where
     pub(super) fn forget(&self, key: &K) {
         let mut flights = self.flights();
         flights.overtake(key);
-        self.known.pin().remove(key);
+        self.remove(key);
         self.forget_absence(key);
+    }
+
+    fn remove(&self, key: &K) {
+        if let Some(gone) = self.known.pin().remove(key) {
+            self.source.room.given_back(gone.bytes);
+        }
     }
 
     fn forget_absence(&self, key: &K) {
@@ -170,8 +188,9 @@ where
         }
     }
 
-    /// Drops the entries that were used least lately, once the cache is full.
-    fn make_room(&self) {
+    /// Drops the entries that were used least lately, once there are too many of this kind or they take too much.
+    fn make_room(&self, bytes: usize) {
+        self.source.room.make(bytes);
         let entries = self.source.options.entries.max(1);
         let known = self.known.pin();
         if known.len() < entries {
@@ -181,12 +200,33 @@ where
         let excess = (uses.len() + 1).saturating_sub(entries) + entries / SHRINK_PART;
         let last = excess.min(uses.len()).saturating_sub(1);
         let (_, oldest, _) = uses.select_nth_unstable(last);
-        let (oldest, mut left) = (*oldest, excess);
-        known.retain(|_, entry| {
-            let goes = left > 0 && entry.used.load(Ordering::Relaxed) <= oldest;
-            left -= usize::from(goes);
-            !goes
-        });
+        self.drop_unused(*oldest, &mut Excess { entries: excess, bytes: 0 });
+    }
+}
+
+impl<K, T> Shelf for Cell<K, T>
+where
+    K: Hash + Eq + Send + Sync,
+    T: Send + Sync,
+{
+    fn list(&self, uses: &mut Vec<(u64, usize)>) {
+        let known = self.known.pin();
+        uses.extend(known.values().map(|entry| (entry.used.load(Ordering::Relaxed), entry.bytes)));
+    }
+
+    fn drop_unused(&self, last: u64, excess: &mut Excess) {
+        let known = self.known.pin();
+        let is_unused = |entry: &Entry<T>| entry.used.load(Ordering::Relaxed) <= last;
+        for (key, _) in known.iter().filter(|(_, entry)| is_unused(entry)) {
+            if excess.is_gone() {
+                return;
+            }
+            // Another one may stand there by now, or none.
+            if let Ok(Some((_, gone))) = known.remove_if(key, |_, entry| is_unused(entry)) {
+                self.source.room.given_back(gone.bytes);
+                excess.less(gone.bytes);
+            }
+        }
     }
 }
 
@@ -204,20 +244,22 @@ struct Landing<K: Hash + Eq, T> {
 
 impl<K, T> Landing<K, T>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    T: Send + Sync + 'static,
+    K: Hash + Eq + Clone + Weigh + Send + Sync + 'static,
+    T: Weigh + Send + Sync + 'static,
 {
     fn learn(&self, asked: Moment, answer: &Result<Arc<T>, Fault>) {
         let cell = &self.cell;
         match answer {
             Ok(value) => {
                 cell.source.answered();
-                cell.make_room();
-                self.keep(asked, value);
+                let bytes = ENTRY_BYTES + self.key.weigh() + value.weigh();
+                cell.make_room(bytes);
+                self.keep(asked, value, bytes);
             }
             Err(fault) => match says(fault.kind) {
                 Says::SourceIsAway => cell.source.went_away(fault),
                 Says::Nothing => {}
+                Says::Unusable => cell.source.answered_unusably(fault),
                 Says::NoSuchThing => {
                     cell.source.answered();
                     self.unless_overtaken(|| self.learn_absence(asked, fault));
@@ -228,7 +270,7 @@ where
 
     /// An answer that word of a change has overtaken may be older than that: it serves only while the source is away,
     /// and only if nothing else is known. (Of a thing that may be forgotten, not even then.)
-    fn keep(&self, asked: Moment, value: &Arc<T>) {
+    fn keep(&self, asked: Moment, value: &Arc<T>, bytes: usize) {
         let flights = self.cell.flights();
         let is_overtaken = !flights.holds(&self.key, self.number);
         let known = self.cell.known.pin();
@@ -241,12 +283,17 @@ where
             epoch: self.epoch,
             changed: AtomicBool::new(is_overtaken),
             used: AtomicU64::new(asked.as_ms()),
+            bytes,
         };
-        known.insert(self.key.clone(), entry);
+        let room = &self.cell.source.room;
+        room.taken(bytes);
+        if let Some(replaced) = known.insert(self.key.clone(), entry) {
+            room.given_back(replaced.bytes);
+        }
     }
 
     fn learn_absence(&self, asked: Moment, fault: &Fault) {
-        self.cell.known.pin().remove(&self.key);
+        self.cell.remove(&self.key);
         if let Some(absent) = &self.cell.absent {
             absent.insert(self.key.clone(), asked, fault.clone());
         }

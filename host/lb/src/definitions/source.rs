@@ -1,16 +1,19 @@
 //! What is known of the source that all kinds of definitions come from.
 
 use super::DefinitionsOptions;
+use super::reports::Reports;
+use super::room::Room;
 use crate::clock::Clock;
 use remuda_core::{Fault, Moment};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
 pub(super) struct Source {
     pub(super) options: DefinitionsOptions,
     pub(super) clock: Clock,
+    pub(super) room: Room,
     /// While it is away, the moment of the next probe; else zero.
     away: AtomicU64,
     /// Whether it tells of changes now.
@@ -19,17 +22,20 @@ pub(super) struct Source {
     epoch: AtomicU64,
     /// The probe under way; it ends with the cache.
     probe: Mutex<Option<AbortOnDropHandle<()>>>,
+    reports: Mutex<Reports>,
 }
 
 impl Source {
     pub(super) fn new(options: DefinitionsOptions, clock: Clock) -> Self {
         Self {
+            room: Room::new(options.bytes),
             options,
             clock,
             away: AtomicU64::new(0),
             tells: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
             probe: Mutex::new(None),
+            reports: Mutex::default(),
         }
     }
 
@@ -43,10 +49,12 @@ impl Source {
     }
 
     pub(super) fn went_away(&self, fault: &Fault) {
-        let probe_at = self.clock.now().after(self.options.probe_interval).as_ms();
+        let now = self.clock.now();
+        let probe_at = now.after(self.options.probe_interval).as_ms();
         // A probe that is due stays due, whatever other questions come to: else those who ask for unknown things would
         // put it off for ever.
-        if self.away.compare_exchange(0, probe_at, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        let _ = self.away.compare_exchange(0, probe_at, Ordering::Relaxed, Ordering::Relaxed);
+        if self.reports().away(now) {
             let error = fault.chain();
             tracing::warn!(error, "definitions cannot be had, known ones are served as they are");
         }
@@ -54,9 +62,22 @@ impl Source {
 
     /// It answered, or told something: it is worth being asked.
     pub(super) fn answered(&self) {
-        if self.is_away() && self.away.swap(0, Ordering::Relaxed) != 0 {
+        if self.is_away() && self.away.swap(0, Ordering::Relaxed) != 0 && self.reports().back() {
             tracing::info!("definitions can be had again");
         }
+    }
+
+    /// It answered, and nothing that can be used.
+    pub(super) fn answered_unusably(&self, fault: &Fault) {
+        self.answered();
+        if self.reports().unusable(self.clock.now()) {
+            let error = fault.chain();
+            tracing::warn!(error, "a definition was answered that cannot be used");
+        }
+    }
+
+    fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True for the one who is to probe now.

@@ -1,5 +1,7 @@
 mod news;
+mod room;
 mod tokens;
+mod unusable;
 
 use super::*;
 use futures_util::stream::{BoxStream, unfold};
@@ -287,7 +289,7 @@ async fn while_the_source_is_away_known_things_are_served_at_once_and_it_is_aske
 
 #[tokio::test(start_paused = true)]
 async fn a_question_that_the_source_refuses_or_breaks_on_does_not_make_it_count_as_away() {
-    for kind in [Kind::Foreign(414), Kind::Foreign(429), Kind::Internal] {
+    for kind in [Kind::Foreign(414), Kind::Foreign(429), Kind::Internal, Kind::Busy] {
         let (source, cache) = cached(DefinitionsOptions::default());
         source.is(Mood::FailsForOdd(kind));
         assert_eq!(image(&cache, "odd").await, Err(kind));
@@ -313,7 +315,7 @@ async fn questions_that_keep_failing_do_not_put_off_the_look_whether_the_source_
 async fn a_source_whose_own_database_is_away_counts_as_away() {
     let (source, cache) = cached(DefinitionsOptions::default());
     image(&cache, "f").await.unwrap();
-    source.is(Mood::Fails(Kind::Internal));
+    source.is(Mood::Fails(Kind::Unavailable));
     pass(600).await;
     assert_eq!(image(&cache, "f").await.unwrap(), "image1");
 }

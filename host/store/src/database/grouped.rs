@@ -8,7 +8,7 @@
 mod counted;
 
 use super::Connections;
-use crate::failure::{Failure, Outcome, unavailable};
+use crate::failure::{Failure, Outcome, away, unavailable};
 use crate::session::Session;
 use crate::table::{Write, changes};
 use async_trait::async_trait;
@@ -29,6 +29,9 @@ const QUEUE: usize = 1024;
 const MAX_WRITES: usize = 256;
 /// How long writes are added before the commit, so that the first is not kept waiting by many slow ones.
 const MAX_TIME: Duration = Duration::from_millis(20);
+
+/// Between two warnings that writes are lost.
+const WARN_PAUSE: Duration = Duration::from_secs(60);
 
 /// The door to the task that writes.
 #[derive(Debug)]
@@ -132,6 +135,7 @@ async fn run(
     closing: CancellationToken,
     written: Arc<Notify>,
 ) {
+    let mut warned: Option<Instant> = None;
     loop {
         let first = tokio::select! {
             biased;
@@ -150,7 +154,7 @@ async fn run(
                     Failure::Told(fault) => fault,
                     Failure::Database(error) | Failure::Again(error) => unavailable(error),
                 };
-                tracing::debug!(writes = group.len(), error = fault.chain(), "a group of writes was lost");
+                warn(&mut warned, group.len(), &fault);
                 Some(fault)
             }
         };
@@ -158,6 +162,17 @@ async fn run(
         for job in group {
             job.answer(lost.clone());
         }
+    }
+}
+
+/// Says that writes were lost, now and then: while a disk is full every one is.
+fn warn(warned: &mut Option<Instant>, writes: usize, fault: &Fault) {
+    let error = fault.chain();
+    if warned.is_some_and(|at| at.elapsed() < WARN_PAUSE) {
+        tracing::debug!(writes, error, "writes could not be stored and were refused");
+    } else {
+        *warned = Some(Instant::now());
+        tracing::warn!(writes, error, "writes could not be stored and were refused");
     }
 }
 
@@ -169,21 +184,34 @@ async fn write_group(
     group: &mut Vec<Box<dyn Job>>,
 ) -> Outcome<()> {
     group.push(first);
-    let mut transaction = connections.begin().await?;
+    let mut transaction = connections.lease().await.map_err(away)?.begin().await?;
+    match carry_out(transaction.session()?, waiting, group).await {
+        Ok(()) => Ok(transaction.commit().await?),
+        Err(failure) => {
+            transaction.undo().await;
+            Err(failure)
+        }
+    }
+}
+
+async fn carry_out(
+    session: &mut dyn Session,
+    waiting: &mut mpsc::Receiver<Box<dyn Job>>,
+    group: &mut Vec<Box<dyn Job>>,
+) -> Outcome<()> {
     let started = Instant::now();
     let mut told = Vec::new();
     let mut at = 0;
     while let Some(job) = group.get_mut(at) {
         if !job.is_given_up() {
-            job.carry_out(transaction.session()?, &mut told).await?;
+            job.carry_out(session, &mut told).await?;
         }
         at += 1;
         if at < MAX_WRITES && started.elapsed() < MAX_TIME {
             group.extend(waiting.try_recv().ok());
         }
     }
-    changes::append(transaction.session()?, &told).await?;
-    Ok(transaction.commit().await?)
+    changes::append(session, &told).await
 }
 
 #[cfg(test)]
@@ -214,5 +242,46 @@ mod tests {
         assert_eq!(Fault::from(failure).kind, Kind::Unavailable);
         let mut lease = database.readers.lease().await.unwrap();
         assert!(changes::latest(lease.session().unwrap(), 10).await.unwrap().is_empty());
+    }
+
+    /// Lets the database grow no further, as a full disk would, for as long as the connection lives.
+    struct FillDisk;
+
+    #[async_trait]
+    impl Write for FillDisk {
+        type Output = ();
+
+        async fn carry_out(&self, session: &mut dyn Session, _: &mut Vec<Changed>) -> Outcome<()> {
+            Ok(session.script("PRAGMA max_page_count = 1").await?)
+        }
+    }
+
+    /// Needs room.
+    struct Grows;
+
+    #[async_trait]
+    impl Write for Grows {
+        type Output = ();
+
+        async fn carry_out(&self, session: &mut dyn Session, _: &mut Vec<Changed>) -> Outcome<()> {
+            let statement = "INSERT INTO changes (made_at, what) VALUES (0, hex(zeroblob(100000)))";
+            Ok(session.execute(statement, &[]).await?)
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_full_disk_writes_go_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite3://{}/fn.db", directory.path().display());
+        let place = url::parse(&url).unwrap();
+        let database = Database::open(&place, &Options::default(), &Arc::default()).await.unwrap();
+        database.write(Grows).await.unwrap();
+        for _ in 0..3 {
+            database.write(FillDisk).await.unwrap();
+            let fault = Fault::from(database.write(Grows).await.unwrap_err());
+            assert_eq!(fault.kind, Kind::Unavailable);
+            assert!(fault.chain().contains("full"), "{}", fault.chain());
+            database.write(Grows).await.unwrap();
+        }
     }
 }

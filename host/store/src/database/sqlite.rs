@@ -6,7 +6,9 @@ use crate::{Error, Options};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,12 +34,13 @@ type Opened = (Connections, Connections, Connections);
 /// Opens a database file, and makes it when it is not there.
 pub(super) async fn in_file(path: &Path, options: &Options) -> Result<Opened, Error> {
     make_directory(path)?;
+    make_file(path)?;
     let name = path.display().to_string();
     let connect = common().filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
     let late = || Error::Timeout { name: name.clone(), seconds: options.open_timeout.as_secs() };
     let first = first_connection(&name, &connect, options);
     let writer = tokio::time::timeout(options.open_timeout, first).await.unwrap_or_else(|_| Err(late()))?;
-    let read = connect.create_if_missing(false).pragma("query_only", "on");
+    let read = connect.clone().create_if_missing(false).pragma("query_only", "on");
     let readers = |count| {
         SqlitePoolOptions::new()
             .max_connections(count)
@@ -46,7 +49,10 @@ pub(super) async fn in_file(path: &Path, options: &Options) -> Result<Opened, Er
             .connect_lazy_with(read.clone())
     };
     let (all, tail) = (readers(options.connections.max(1)), readers(1));
-    Ok((Connections::Sqlite(all), Connections::Sqlite(tail), Connections::Sqlite(writer)))
+    // A file that went away is not made again without its tables.
+    writer.set_connect_options(connect.clone().create_if_missing(false));
+    let of = |pool| Connections::Sqlite { pool, in_memory: false };
+    Ok((of(all), of(tail), of(writer)))
 }
 
 /// The data lives in the one connection, which therefore also reads and is never let go.
@@ -55,7 +61,7 @@ pub(super) async fn in_memory(options: &Options) -> Result<Opened, Error> {
         .connect_with(common().in_memory(true))
         .await
         .map_err(|source| Error::Open { name: ":memory:".to_owned(), source })?;
-    let one = Connections::Sqlite(one);
+    let one = Connections::Sqlite { pool: one, in_memory: true };
     Ok((one.clone(), one.clone(), one))
 }
 
@@ -102,4 +108,26 @@ fn make_directory(path: &Path) -> Result<(), Error> {
     };
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
     made.map_err(|source| Error::Directory { directory: directory.to_owned(), source })
+}
+
+/// Makes the file, for its owner only, when it is not there: hashes of tokens and the settings of functions stand in it.
+/// SQLite gives the files beside it the same mode.
+fn make_file(path: &Path) -> Result<(), Error> {
+    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let is_open = |path| std::fs::metadata(path).is_ok_and(|at| at.permissions().mode() & 0o007 != 0);
+            if is_open(path) && path.parent().is_none_or(is_open) {
+                tracing::warn!(
+                    database = %path.display(),
+                    "every user of this machine may read the database: take the rights of others away"
+                );
+            }
+            Ok(())
+        }
+        Err(error) => {
+            let source = sqlx::Error::Io(error);
+            Err(Error::Open { name: path.display().to_string(), source })
+        }
+    }
 }

@@ -7,20 +7,30 @@ use futures_util::stream::BoxStream;
 use remuda_core::access::Token;
 use remuda_core::catalog::groups::Group;
 use remuda_core::port::{
-    AppFilter, Catalog, Change, Changes, Definitions, FnFilter, GroupUse, Groups, News, Page, PageOf,
+    AppFilter, Catalog, Change, Changes, Check, Definitions, FnFilter, GroupUse, Groups, News, Page, PageOf,
     TokenStore, Tokens, TriggerFilter,
 };
 use remuda_core::{App, AppId, Fault, FnId, Function, GroupId, TokenId, Trigger, TriggerId};
 use std::sync::Arc;
 
+/// How often a read is tried that ends with its connection, or for what was prepared on it: every other connection may
+/// be in the same state.
+const ATTEMPTS: u32 = 12;
+
 /// Reads with a connection.
 macro_rules! read {
     ($store:expr, $read:path $(, $with:expr)*) => {
         $store.within(async {
-            let mut lease = $store.reader().await?;
-            let found = $read(lease.session()? $(, $with)*).await;
-            lease.rest();
-            found
+            let mut attempt = 1;
+            loop {
+                let mut lease = $store.reader().await?;
+                let found = $read(lease.session()? $(, $with)*).await;
+                lease.rest_after(&found);
+                match found {
+                    Err(failure) if attempt < ATTEMPTS && failure.was_the_connections() => attempt += 1,
+                    found => break found,
+                }
+            }
         })
     };
 }
@@ -49,8 +59,8 @@ impl Catalog for Store {
     async fn update_app(&self, id: &AppId, change: Change<App>) -> Result<App, Fault> {
         self.write(apps::Update { id: id.clone(), change }).await
     }
-    async fn delete_app(&self, id: &AppId) -> Result<(), Fault> {
-        self.write(apps::Delete(id.clone())).await
+    async fn delete_app_if(&self, id: &AppId, check: Check<App>) -> Result<(), Fault> {
+        self.write(apps::Delete { id: id.clone(), check }).await
     }
     async fn list_apps(&self, filter: &AppFilter, page: &Page) -> Result<PageOf<App>, Fault> {
         read!(self, apps::list, filter, page).await

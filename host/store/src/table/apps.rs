@@ -5,7 +5,7 @@ use super::{Write, column};
 use crate::failure::{Failure, Outcome, or_conflict};
 use crate::session::{Row, Session};
 use async_trait::async_trait;
-use remuda_core::port::{AppFilter, Change, Changed, Page, PageOf, Place};
+use remuda_core::port::{AppFilter, Change, Changed, Check, Page, PageOf, Place};
 use remuda_core::{App, AppId, AppSet, Fault};
 use std::ops::Bound;
 
@@ -16,6 +16,9 @@ const NAMES_AT_ONCE: usize = 100;
 pub(super) fn missing() -> Failure {
     Fault::not_found("App not found").into()
 }
+
+/// The columns that [`read`] reads, by name: another release may have added more.
+const COLUMNS: &str = "id, name, config, annotations, syslog_url, shape, created_at, updated_at";
 
 fn read(row: &Row) -> Result<App, sqlx::Error> {
     Ok(App {
@@ -30,21 +33,21 @@ fn read(row: &Row) -> Result<App, sqlx::Error> {
     })
 }
 
-async fn one(session: &mut dyn Session, statement: &'static str, value: &str) -> Outcome<App> {
+async fn one(session: &mut dyn Session, statement: &str, value: &str) -> Outcome<App> {
     let row = session.row(statement, &[value.into()]).await?.ok_or_else(missing)?;
     Ok(read(&row)?)
 }
 
 pub(crate) async fn by_id(session: &mut dyn Session, id: &AppId) -> Outcome<App> {
-    one(session, "SELECT * FROM apps WHERE id = ?", id.as_str()).await
+    one(session, &format!("SELECT {COLUMNS} FROM apps WHERE id = ?"), id.as_str()).await
 }
 
 pub(crate) async fn by_name(session: &mut dyn Session, name: &str) -> Outcome<App> {
-    one(session, "SELECT * FROM apps WHERE name = ?", name).await
+    one(session, &format!("SELECT {COLUMNS} FROM apps WHERE name = ?"), name).await
 }
 
 async fn locked(session: &mut dyn Session, id: &AppId) -> Outcome<App> {
-    one(session, "SELECT * FROM apps WHERE id = ? FOR UPDATE", id.as_str()).await
+    one(session, &format!("SELECT {COLUMNS} FROM apps WHERE id = ? FOR UPDATE"), id.as_str()).await
 }
 
 fn place(app: &App) -> Place {
@@ -52,7 +55,7 @@ fn place(app: &App) -> Place {
 }
 
 pub(crate) async fn list(session: &mut dyn Session, filter: &AppFilter, page: &Page) -> Outcome<PageOf<App>> {
-    let listing = || Listing::of("apps").only("name", filter.name.as_deref());
+    let listing = || Listing::of("apps", COLUMNS).only("name", filter.name.as_deref());
     let AppSet::Some(names) = &filter.within else {
         return listing().page(session, page, read, place).await;
     };
@@ -142,15 +145,21 @@ impl Write for Update {
 }
 
 /// Removes an app; its functions and triggers go by their foreign keys.
-pub(crate) struct Delete(pub(crate) AppId);
+pub(crate) struct Delete {
+    /// Which.
+    pub(crate) id: AppId,
+    /// Whether it may be.
+    pub(crate) check: Check<App>,
+}
 
 #[async_trait]
 impl Write for Delete {
     type Output = ();
 
     async fn carry_out(&self, session: &mut dyn Session, told: &mut Vec<Changed>) -> Outcome<()> {
-        let app = locked(session, &self.0).await?;
-        session.execute("DELETE FROM apps WHERE id = ?", &[self.0.as_str().into()]).await?;
+        let app = locked(session, &self.id).await?;
+        (self.check)(&app)?;
+        session.execute("DELETE FROM apps WHERE id = ?", &[self.id.as_str().into()]).await?;
         told.push(told_of(&app));
         Ok(())
     }

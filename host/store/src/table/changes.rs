@@ -6,6 +6,7 @@ use crate::session::{Row, Session, Value};
 use async_trait::async_trait;
 use remuda_core::port::Changed;
 use sqlx::Error;
+use std::time::Duration;
 
 /// How long a row is kept.
 const KEPT_S: i64 = 3600;
@@ -34,10 +35,16 @@ pub(crate) async fn append(session: &mut dyn Session, told: &[Changed]) -> Outco
     Ok(())
 }
 
-/// The numbers of the latest rows, lowest first.
-pub(crate) async fn latest(session: &mut dyn Session, limit: u32) -> Outcome<Vec<i64>> {
-    let rows = session.rows("SELECT seq FROM changes ORDER BY seq DESC LIMIT ?", &[limit.into()]).await?;
-    Ok(rows.iter().rev().map(|row| row.number("seq")).collect::<Result<_, _>>()?)
+/// The numbers of the latest rows, lowest first, with their age.
+pub(crate) async fn latest(session: &mut dyn Session, limit: u32) -> Outcome<Vec<(i64, Duration)>> {
+    let statement = "SELECT seq, {now_s} - made_at AS age FROM changes ORDER BY seq DESC LIMIT ?";
+    let rows = session.rows(statement, &[limit.into()]).await?;
+    // A clock that was set back makes rows younger than they are, which does no harm.
+    let read = |row: &Row| {
+        let age_s = u64::try_from(row.number("age")?).unwrap_or_default();
+        Ok::<_, Error>((row.number("seq")?, Duration::from_secs(age_s)))
+    };
+    Ok(rows.iter().rev().map(read).collect::<Result<_, _>>()?)
 }
 
 /// The rows from a number on, lowest first.
@@ -117,6 +124,8 @@ mod tests {
         assert!(database.write(Prune).await.unwrap());
         assert!(!database.write(Prune).await.unwrap());
         let mut lease = database.readers.lease().await.unwrap();
-        assert_eq!(latest(lease.session().unwrap(), 10).await.unwrap(), [1501, 1502]);
+        let left = latest(lease.session().unwrap(), 10).await.unwrap();
+        assert_eq!(left.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1501, 1502]);
+        assert!(left[0].1 >= Duration::from_secs(3500), "{left:?}");
     }
 }

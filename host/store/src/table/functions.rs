@@ -14,6 +14,9 @@ fn missing() -> Failure {
     Fault::not_found("Fn not found").into()
 }
 
+/// The columns that [`read`] reads, by name: another release may have added more.
+const COLUMNS: &str = "id, name, app_id, image, memory, timeout, idle_timeout, config, annotations, shape, created_at, updated_at";
+
 fn read(row: &Row) -> Result<Function, sqlx::Error> {
     Ok(Function {
         id: FnId::new(row.text("id")?),
@@ -36,17 +39,17 @@ fn memory(function: &Function) -> i64 {
     i64::try_from(function.memory.0).unwrap_or(i64::MAX)
 }
 
-async fn one(session: &mut dyn Session, statement: &'static str, id: &FnId) -> Outcome<Function> {
+async fn one(session: &mut dyn Session, statement: &str, id: &FnId) -> Outcome<Function> {
     let row = session.row(statement, &[id.as_str().into()]).await?.ok_or_else(missing)?;
     Ok(read(&row)?)
 }
 
 pub(crate) async fn by_id(session: &mut dyn Session, id: &FnId) -> Outcome<Function> {
-    one(session, "SELECT * FROM fns WHERE id = ?", id).await
+    one(session, &format!("SELECT {COLUMNS} FROM fns WHERE id = ?"), id).await
 }
 
 async fn locked(session: &mut dyn Session, id: &FnId) -> Outcome<Function> {
-    one(session, "SELECT * FROM fns WHERE id = ? FOR UPDATE", id).await
+    one(session, &format!("SELECT {COLUMNS} FROM fns WHERE id = ? FOR UPDATE"), id).await
 }
 
 pub(crate) async fn list(
@@ -58,7 +61,7 @@ pub(crate) async fn list(
         name: function.name.clone(),
         id: Some(function.id.as_str().to_owned()),
     };
-    let listing = Listing::of("fns").only("app_id", Some(filter.app_id.as_str()));
+    let listing = Listing::of("fns", COLUMNS).only("app_id", Some(filter.app_id.as_str()));
     listing.only("name", filter.name.as_deref()).page(session, page, read, place).await
 }
 

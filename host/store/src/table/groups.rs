@@ -4,13 +4,17 @@ use super::{Write, column};
 use crate::failure::{Failure, Outcome, conflict, or_again};
 use crate::session::{Row, Session};
 use async_trait::async_trait;
-use remuda_core::catalog::groups::{Group, MAX_LISTED};
+use remuda_core::catalog::groups::{Group, MAX_LISTED, MAX_UNLISTED};
 use remuda_core::port::{Changed, GroupUse};
 use remuda_core::{Fault, GroupId};
+use std::collections::BTreeSet;
 
 fn missing() -> Failure {
     Fault::not_found("Group not found").into()
 }
+
+/// The columns that [`read`] reads, by name: another release may have added more.
+const COLUMNS: &str = "id, apps, created_at, updated_at";
 
 fn read(row: &Row) -> Result<Group, sqlx::Error> {
     Ok(Group {
@@ -22,23 +26,34 @@ fn read(row: &Row) -> Result<Group, sqlx::Error> {
 }
 
 pub(crate) async fn list(session: &mut dyn Session) -> Outcome<Vec<Group>> {
-    let rows = session.rows("SELECT * FROM lb_groups ORDER BY id", &[]).await?;
+    let rows = session.rows(&format!("SELECT {COLUMNS} FROM lb_groups ORDER BY id"), &[]).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-/// How a group is used. What names none is not in the range of the index that is read.
+/// The names of groups that a table's rows have, from one to the next through the index: how long it takes depends on
+/// how many names there are, and not on how many rows. `?` is how many are looked for.
+fn names(table: &str) -> String {
+    let next = |from| format!("(SELECT min(lb_group) FROM {table} WHERE lb_group > {from})");
+    let (first, next) = (next("''"), next("used.name"));
+    format!(
+        "WITH RECURSIVE used (name, n) AS (SELECT {first}, 1 UNION ALL SELECT {next}, n + 1 FROM used \
+         WHERE name IS NOT NULL AND n < ?) SELECT name FROM used WHERE name IS NOT NULL"
+    )
+}
+
+/// How a group is used. More groups than anybody asks about are not counted.
 pub(crate) async fn used(session: &mut dyn Session, id: &GroupId) -> Outcome<GroupUse> {
-    const USED: &str =
-        "SELECT lb_group FROM apps WHERE lb_group > '' UNION SELECT lb_group FROM fns WHERE lb_group > ''";
-    let count = format!("SELECT count(*) AS n FROM ({USED}) AS used");
-    let distinct = session.row(&count, &[]).await?.map_or(Ok(0), |row| column::number(&row, "n"))?;
+    let most = i64::try_from(MAX_UNLISTED).unwrap_or(i64::MAX).saturating_add(1);
+    let mut distinct = BTreeSet::new();
     let mut is_used = false;
-    for statement in
-        ["SELECT id FROM apps WHERE lb_group = ? LIMIT 1", "SELECT id FROM fns WHERE lb_group = ? LIMIT 1"]
-    {
-        is_used = is_used || session.row(statement, &[id.as_str().into()]).await?.is_some();
+    for table in ["apps", "fns"] {
+        for row in session.rows(&names(table), &[most.into()]).await? {
+            distinct.insert(row.text("name")?);
+        }
+        let statement = format!("SELECT id FROM {table} WHERE lb_group = ? LIMIT 1");
+        is_used = is_used || session.row(&statement, &[id.as_str().into()]).await?.is_some();
     }
-    Ok(GroupUse { is_used, distinct })
+    Ok(GroupUse { is_used, distinct: distinct.len() as u64 })
 }
 
 /// Stores a group, in the place of one with its id.
@@ -48,7 +63,8 @@ pub(crate) struct Put(pub(crate) Group);
 impl Write for Put {
     type Output = Group;
 
-    /// The whole list is locked, so that it does not grow past its bound.
+    /// The rows of the list are locked, which keeps those that are changed at once apart. Several that are added at once may
+    /// together grow it past its bound, by as many as there are: it is the operator's own list.
     async fn carry_out(&self, session: &mut dyn Session, _: &mut Vec<Changed>) -> Outcome<Group> {
         let Group { id, apps, created_at, updated_at } = &self.0;
         let listed = session.rows("SELECT id FROM lb_groups ORDER BY id FOR UPDATE", &[]).await?;

@@ -11,9 +11,9 @@ pub(super) struct Listing<'v> {
 }
 
 impl<'v> Listing<'v> {
-    /// All rows of a table.
-    pub(super) fn of(table: &'static str) -> Self {
-        Self { statement: format!("SELECT * FROM {table} WHERE 1 = 1"), values: Vec::new() }
+    /// All rows of a table, with these columns.
+    pub(super) fn of(table: &'static str, columns: &'static str) -> Self {
+        Self { statement: format!("SELECT {columns} FROM {table} WHERE 1 = 1"), values: Vec::new() }
     }
 
     /// Only those whose `column` is `value`.
@@ -94,10 +94,12 @@ mod tests {
         let session = lease.session().unwrap();
         let behind = Place { name: "n".into(), id: Some("i".into()) };
         for listing in [
-            Listing::of("apps"),
-            Listing::of("fns").only("app_id", Some("A")),
-            Listing::of("triggers").only("app_id", Some("A")),
-            Listing::of("triggers").only("app_id", Some("A")).only("fn_id", Some("F")),
+            Listing::of("apps", "id, name, annotations"),
+            Listing::of("fns", "id, name, annotations").only("app_id", Some("A")),
+            Listing::of("triggers", "id, name, annotations").only("app_id", Some("A")),
+            Listing::of("triggers", "id, name, annotations")
+                .only("app_id", Some("A"))
+                .only("fn_id", Some("F")),
         ] {
             let mut listing = listing;
             listing.after(session, &behind);

@@ -12,6 +12,9 @@ fn missing() -> Failure {
     Fault::not_found("Token not found").into()
 }
 
+/// The columns that [`read`] reads, by name: another release may have added more.
+const COLUMNS: &str = "id, role, apps, hash, note, created_at, expires_at";
+
 fn read(row: &Row) -> Result<Token, sqlx::Error> {
     let (role, hash, expires_at) = (row.text("role")?, row.text("hash")?, row.text("expires_at")?);
     Ok(Token {
@@ -26,12 +29,13 @@ fn read(row: &Row) -> Result<Token, sqlx::Error> {
 }
 
 pub(crate) async fn by_id(session: &mut dyn Session, id: &TokenId) -> Outcome<Token> {
-    let row = session.row("SELECT * FROM tokens WHERE id = ?", &[id.as_str().into()]).await?;
+    let row =
+        session.row(&format!("SELECT {COLUMNS} FROM tokens WHERE id = ?"), &[id.as_str().into()]).await?;
     Ok(read(&row.ok_or_else(missing)?)?)
 }
 
 pub(crate) async fn list(session: &mut dyn Session) -> Outcome<Vec<Token>> {
-    let rows = session.rows("SELECT * FROM tokens ORDER BY id", &[]).await?;
+    let rows = session.rows(&format!("SELECT {COLUMNS} FROM tokens ORDER BY id"), &[]).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 

@@ -16,6 +16,9 @@ fn missing() -> Failure {
     Fault::not_found("Trigger not found").into()
 }
 
+/// The columns that [`read`] reads, by name: another release may have added more.
+const COLUMNS: &str = "id, name, app_id, fn_id, type, source, annotations, created_at, updated_at";
+
 fn read(row: &Row) -> Result<Trigger, sqlx::Error> {
     Ok(Trigger {
         id: TriggerId::new(row.text("id")?),
@@ -30,21 +33,21 @@ fn read(row: &Row) -> Result<Trigger, sqlx::Error> {
     })
 }
 
-async fn one(session: &mut dyn Session, statement: &'static str, id: &TriggerId) -> Outcome<Trigger> {
+async fn one(session: &mut dyn Session, statement: &str, id: &TriggerId) -> Outcome<Trigger> {
     let row = session.row(statement, &[id.as_str().into()]).await?.ok_or_else(missing)?;
     Ok(read(&row)?)
 }
 
 pub(crate) async fn by_id(session: &mut dyn Session, id: &TriggerId) -> Outcome<Trigger> {
-    one(session, "SELECT * FROM triggers WHERE id = ?", id).await
+    one(session, &format!("SELECT {COLUMNS} FROM triggers WHERE id = ?"), id).await
 }
 
 async fn locked(session: &mut dyn Session, id: &TriggerId) -> Outcome<Trigger> {
-    one(session, "SELECT * FROM triggers WHERE id = ? FOR UPDATE", id).await
+    one(session, &format!("SELECT {COLUMNS} FROM triggers WHERE id = ? FOR UPDATE"), id).await
 }
 
 pub(crate) async fn by_source(session: &mut dyn Session, app: &AppId, source: &str) -> Outcome<Trigger> {
-    let statement = "SELECT * FROM triggers WHERE app_id = ? AND type = ? AND source = ?";
+    let statement = &format!("SELECT {COLUMNS} FROM triggers WHERE app_id = ? AND type = ? AND source = ?");
     let values = [app.as_str().into(), remuda_core::trigger::HTTP.into(), source.into()];
     let row = session.row(statement, &values).await?.ok_or_else(missing)?;
     Ok(read(&row)?)
@@ -57,7 +60,7 @@ pub(crate) async fn list(
 ) -> Outcome<PageOf<Trigger>> {
     let place =
         |trigger: &Trigger| Place { name: trigger.name.clone(), id: Some(trigger.id.as_str().to_owned()) };
-    let listing = Listing::of("triggers").only("app_id", Some(filter.app_id.as_str()));
+    let listing = Listing::of("triggers", COLUMNS).only("app_id", Some(filter.app_id.as_str()));
     let listing = listing.only("fn_id", filter.fn_id.as_ref().map(FnId::as_str));
     listing.only("name", filter.name.as_deref()).page(session, page, read, place).await
 }

@@ -1,15 +1,60 @@
 //! MySQL's two ways to say where it is: Go's, `user:password@tcp(host:port)/database?tls=true`, which Fn documents, and
 //! a URL.
 
+use super::{keys, unbracketed};
 use crate::Error;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+
+/// What the driver understands in a URL.
+const KNOWN: [&str; 14] = [
+    "sslmode",
+    "ssl-mode",
+    "sslca",
+    "ssl-ca",
+    "charset",
+    "collation",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "socket",
+    "timezone",
+    "time-zone",
+];
+/// What is about Go's own driver and its types.
+const IGNORED: [&str; 23] = [
+    "allowAllFiles",
+    "allowCleartextPasswords",
+    "allowFallbackToPlaintext",
+    "allowNativePasswords",
+    "allowOldPasswords",
+    "charset",
+    "checkConnLiveness",
+    "clientFoundRows",
+    "collation",
+    "columnsWithAlias",
+    "compress",
+    "connectionAttributes",
+    "interpolateParams",
+    "loc",
+    "maxAllowedPacket",
+    "multiStatements",
+    "parseTime",
+    "readTimeout",
+    "rejectReadOnly",
+    "serverPubKey",
+    "timeTruncate",
+    "timeout",
+    "writeTimeout",
+];
 
 /// Reads either.
 pub(super) fn parse(url: &str) -> Result<MySqlConnectOptions, Error> {
     let rest = url.strip_prefix("mysql://").ok_or(Error::MySql)?;
     let options = match go(rest) {
         Some(options) => options?,
-        None => url.parse().map_err(|_| Error::MySql)?,
+        None => as_url(url)?,
     };
     if options.get_database().is_none_or(str::is_empty) {
         return Err(Error::MySql);
@@ -18,6 +63,19 @@ pub(super) fn parse(url: &str) -> Result<MySqlConnectOptions, Error> {
     let is_by_the_way =
         options.get_socket().is_some() && matches!(options.get_ssl_mode(), MySqlSslMode::Preferred);
     Ok(if is_by_the_way { options.ssl_mode(MySqlSslMode::Disabled) } else { options })
+}
+
+fn as_url(url: &str) -> Result<MySqlConnectOptions, Error> {
+    let mut options: MySqlConnectOptions = url.parse().map_err(|_| Error::MySql)?;
+    for (key, value) in keys::settings(url) {
+        match key {
+            "tls" => options = options.ssl_mode(tls(value)?),
+            known if KNOWN.contains(&known) || IGNORED.contains(&known) => {}
+            unknown => return Err(keys::unknown(url, unknown, Error::MySql)),
+        }
+    }
+    let host = unbracketed(options.get_host()).to_owned();
+    Ok(options.host(&host))
 }
 
 /// Go's way, if it is that. User and password are as they are: nothing in them is escaped, so they may contain anything
@@ -41,7 +99,7 @@ fn place_of(text: &str, word: &str) -> Option<usize> {
 fn read_go(text: &str, protocol: &str, at: usize) -> Result<MySqlConnectOptions, Error> {
     let (address, rest) = text[at + protocol.len()..].split_once(')').ok_or(Error::MySql)?;
     let rest = rest.strip_prefix('/').ok_or(Error::MySql)?;
-    let (database, settings) = rest.split_once('?').unwrap_or((rest, ""));
+    let (database, _) = rest.split_once('?').unwrap_or((rest, ""));
     let mut options = MySqlConnectOptions::new().database(database);
     let who = text[..at].strip_suffix('@').unwrap_or_default();
     let (user, password) = who.split_once(':').unwrap_or((who, ""));
@@ -52,10 +110,13 @@ fn read_go(text: &str, protocol: &str, at: usize) -> Result<MySqlConnectOptions,
         options = options.password(password);
     }
     options = if protocol == "unix(" { options.socket(address) } else { tcp(options, address)? };
-    for setting in settings.split('&') {
-        // The others are about Go's own types.
-        if let Some(("tls", mode)) = setting.split_once('=') {
-            options = options.ssl_mode(tls(mode)?);
+    for (key, value) in keys::settings(rest) {
+        match key {
+            "tls" => options = options.ssl_mode(tls(value)?),
+            "sslmode" | "ssl-mode" => options = options.ssl_mode(value.parse().map_err(|_| Error::MySql)?),
+            "sslca" | "ssl-ca" => options = options.ssl_ca(value),
+            known if IGNORED.contains(&known) => {}
+            unknown => return Err(keys::unknown(rest, unknown, Error::MySql)),
         }
     }
     Ok(options)
@@ -66,16 +127,16 @@ fn tcp(options: MySqlConnectOptions, address: &str) -> Result<MySqlConnectOption
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| Error::MySql)?),
         _ => (address, 3306),
     };
-    Ok(options.host(host.trim_start_matches('[').trim_end_matches(']')).port(port))
+    Ok(options.host(unbracketed(host)).port(port))
 }
 
 /// Go's words.
 fn tls(mode: &str) -> Result<MySqlSslMode, Error> {
     match mode {
-        "true" => Ok(MySqlSslMode::VerifyIdentity),
+        "true" | "TRUE" | "True" | "1" => Ok(MySqlSslMode::VerifyIdentity),
         "skip-verify" => Ok(MySqlSslMode::Required),
         "preferred" => Ok(MySqlSslMode::Preferred),
-        "false" => Ok(MySqlSslMode::Disabled),
+        "false" | "FALSE" | "False" | "0" => Ok(MySqlSslMode::Disabled),
         _ => Err(Error::MySql),
     }
 }
@@ -92,6 +153,9 @@ mod tests {
             ("mysql://u:p@tcp(h)/db?tls=skip-verify", "Required"),
             ("mysql://u:p@tcp(h)/db?tls=false", "Disabled"),
             ("mysql://u:p@h/db?ssl-mode=VERIFY_CA", "VerifyCa"),
+            ("mysql://u:p@h/db?tls=true", "VerifyIdentity"),
+            ("mysql://u:p@h/db?parseTime=true&tls=skip-verify", "Required"),
+            ("mysql://u:p@tcp(h)/db?ssl-mode=REQUIRED", "Required"),
             ("mysql://u:p@unix(/run/s)/db", "Disabled"),
             ("mysql://u:p@h/db?socket=/run/s", "Disabled"),
         ] {

@@ -75,8 +75,9 @@ async fn connections_that_went_silent_are_given_up() {
         let mut proxy = JoinSet::new();
         proxy.spawn(between(listener, server.to_owned(), Arc::clone(&cut)));
 
+        // Four of them write.
         let options =
-            Options { connections: 4, operation_timeout: Duration::from_secs(3), ..Options::default() };
+            Options { connections: 6, operation_timeout: Duration::from_secs(3), ..Options::default() };
         let store = Arc::new(open(&url, &options).await.unwrap());
         for n in 0..4 {
             store.create_app(an_app(&format!("A{n}"), &format!("app-{n}"))).await.unwrap();

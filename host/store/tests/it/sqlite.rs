@@ -21,6 +21,10 @@ async fn what_was_stored_is_there_after_a_restart() {
     let app = store.create_app(an_app("A", "app")).await.unwrap();
     let function = store.create_function(a_function("F", "f", &app)).await.unwrap();
     let trigger = store.create_trigger(a_trigger("T", "t", &function, "/x")).await.unwrap();
+    for made in ["fn.db", "fn.db-wal", "fn.db-shm"] {
+        let mode = std::fs::metadata(path.with_file_name(made)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{made}");
+    }
     store.close().await;
     let fault = store.app(&app.id).await.unwrap_err();
     assert_eq!(fault.kind, Kind::Unavailable);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -19,8 +19,9 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_millis(300);
 /// The pauses before the rounds after the first, in milliseconds.
 const PAUSES_MS: [u64; 2] = [30, 120];
-/// The largest answer, in bytes. One app, function or trigger is a few kilobytes.
-const ANSWER: usize = 1 << 20;
+/// The largest answer, in bytes. One app, function or trigger is a few kilobytes; API nodes of ours make sure that it is
+/// never more than an eighth of this.
+const ANSWER: usize = 4 << 20;
 /// Tells an API node that the node which asks means to be known by its certificate.
 const AUTH: &str = "remuda-auth";
 
@@ -31,6 +32,9 @@ pub(super) enum Failed {
     Ask(String, #[source] hyper_util::client::legacy::Error),
     #[error("read the answer of {0}")]
     Read(String, #[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The node is there; what it was asked for is beyond reason.
+    #[error("{0} answered more than {ANSWER} bytes")]
+    TooLarge(String),
     #[error("{0} did not answer in time")]
     Late(String),
     #[error("{0} answered {1}")]
@@ -44,16 +48,21 @@ impl Failed {
     fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(..))
     }
+    /// Whether it is about what was asked for, and not about the node.
+    fn is_about_the_thing(&self) -> bool {
+        matches!(self, Self::TooLarge(..))
+    }
 }
 
 pub(super) type Answer = (StatusCode, Bytes);
 
 impl Shared {
-    /// Asks in rounds, with a pause before each but the first. To ask again those who all refuse is of no use.
+    /// Asks in rounds, with a pause before each but the first. To ask again those who all refuse is of no use, nor is it
+    /// to ask others for what one could not tell.
     pub(super) async fn ask(&self, path: &PathAndQuery) -> Result<Answer, Failed> {
         for pause in PAUSES_MS {
             match self.round(path).await {
-                Err(failed) if !failed.is_refusal() => {
+                Err(failed) if !failed.is_refusal() && !failed.is_about_the_thing() => {
                     tracing::debug!(error = %crate::connection::chain(&failed), "asking again");
                 }
                 end => return end,
@@ -83,6 +92,10 @@ impl Shared {
                     self.nodes.answered(node);
                     return Ok(answer);
                 }
+                (Some((node, Err(failed))), _) if failed.is_about_the_thing() => {
+                    self.nodes.answered(node);
+                    return Err(failed);
+                }
                 (Some((node, Err(failed))), _) => {
                     self.nodes.failed(node);
                     if failure.is_none() || !failed.is_refusal() {
@@ -104,8 +117,13 @@ impl Shared {
         let ask = async {
             let response = self.send(node, path).await?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER).collect().await;
-            let body = body.map_err(|error| Failed::Read(uri(), error))?.to_bytes();
+            let body = match Limited::new(response.into_body(), ANSWER).collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(error) if !error.is::<LengthLimitError>() => return Err(Failed::Read(uri(), error)),
+                Err(_) if status.is_success() => return Err(Failed::TooLarge(uri())),
+                // The status says enough.
+                Err(_) => Bytes::new(),
+            };
             if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 return Err(self.refused(node, path, status, &body));
             }

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::ask::Failed;
 use super::lines::{Line, Lines};
+use super::random;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
@@ -10,8 +11,6 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use remuda_core::port::{Changed, News};
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -216,9 +215,7 @@ fn things(line: &Line) -> Vec<Changed> {
 
 /// Half of it, and a random part of the other half: those who lost the same node do not come back in step.
 fn jittered(pause: Duration) -> Duration {
-    // The standard library's maps are seeded with random numbers, of which one is borrowed here.
-    let random = RandomState::new().hash_one(0) % 1024;
-    pause / 2 + pause / 2 * u32::try_from(random).unwrap_or(0) / 1024
+    pause / 2 + pause / 2 * u32::try_from(random::below(1024)).unwrap_or(0) / 1024
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use remuda_core::{
     Annotations, App, AppId, AppSet, Config, FnId, Function, MemoryMb, Timestamp, TokenId, Trigger,
     TriggerId, trigger,
 };
-use serde::Deserialize;
-use std::collections::BTreeSet;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const NO_APP: &str = "App not found";
 pub(super) const NO_FN: &str = "Fn not found";
@@ -37,10 +39,19 @@ pub(super) fn message(body: &[u8]) -> String {
     said.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE).collect()
 }
 
+/// Apps, each to be read by itself: so it may be nested as deeply as one that is asked for by its id.
 #[derive(Deserialize)]
 pub(super) struct AppList {
     #[serde(default)]
-    pub(super) items: Vec<AppShape>,
+    pub(super) items: Vec<Box<RawValue>>,
+}
+
+/// Reads each annotation by itself: what may be stored as one can be read, wherever it stands.
+fn annotations<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Annotations>, D::Error> {
+    let Some(raw) = Option::<BTreeMap<String, Box<RawValue>>>::deserialize(from)? else { return Ok(None) };
+    let read = |(key, value): (String, Box<RawValue>)| Ok((key, serde_json::from_str(value.get())?));
+    let read: Result<Annotations, serde_json::Error> = raw.into_iter().map(read).collect();
+    read.map(Some).map_err(D::Error::custom)
 }
 
 #[derive(Deserialize)]
@@ -48,6 +59,7 @@ pub(super) struct AppShape {
     id: String,
     name: String,
     config: Option<Config>,
+    #[serde(default, deserialize_with = "annotations")]
     annotations: Option<Annotations>,
     syslog_url: Option<String>,
     shape: Option<String>,
@@ -80,6 +92,7 @@ pub(super) struct FnShape {
     timeout: u32,
     idle_timeout: u32,
     config: Option<Config>,
+    #[serde(default, deserialize_with = "annotations")]
     annotations: Option<Annotations>,
     shape: Option<String>,
     created_at: Option<Timestamp>,
@@ -114,6 +127,7 @@ pub(super) struct TriggerShape {
     #[serde(rename = "type")]
     kind: Option<String>,
     source: String,
+    #[serde(default, deserialize_with = "annotations")]
     annotations: Option<Annotations>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,

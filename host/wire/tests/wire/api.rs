@@ -184,9 +184,53 @@ async fn a_node_that_is_away_is_unavailable() {
 
 #[tokio::test]
 async fn an_answer_beyond_reason_is_not_read() {
-    let (address, _) = node(|_, _| (200, "x".repeat(2 << 20))).await;
-    let fault = soon(client(address).app(&AppId::new("a1"))).await.unwrap_err();
-    assert_eq!(fault.kind, Kind::Unavailable, "{}", fault.chain());
+    for (status, kind, questions) in [
+        (200, Kind::Internal, 1),
+        (404, Kind::NotFound, 1),
+        (400, Kind::Foreign(400), 1),
+        (503, Kind::Unavailable, 3),
+    ] {
+        let (address, asked) = node(move |_, _| (status, "x".repeat((4 << 20) + 1))).await;
+        let fault = soon(client(address).app(&AppId::new("a1"))).await.unwrap_err();
+        assert_eq!(fault.kind, kind, "{}", fault.chain());
+        assert_eq!(asked.lock().unwrap().len(), questions, "{status}");
+    }
     let (address, _) = node(|_, _| (200, r#"{"id":1}"#.into())).await;
     assert_eq!(soon(client(address).app(&AppId::new("a1"))).await.unwrap_err().kind, Kind::Internal);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_answer_says_nothing_about_the_node_and_costs_one_question() {
+    let unusable = ["x".repeat((4 << 20) + 1), "<html>".to_owned(), r#"{"id":1}"#.to_owned()];
+    for body in unusable {
+        let (bad, asked) = node(move |_, path| match path {
+            "/v2/apps/a1" => (200, APP.into()),
+            _ => (200, body.clone()),
+        })
+        .await;
+        let (other, other_asked) = node(|_, _| (200, APP.into())).await;
+        let urls = ApiUrl::parse_list(&format!("http://{bad},http://{other}")).unwrap();
+        let api = ApiClient::in_order(urls, None, false).unwrap();
+        let fault = soon(api.app(&AppId::new("odd"))).await.unwrap_err();
+        assert_eq!(fault.kind, Kind::Internal, "{}", fault.chain());
+        assert!(fault.chain().contains("/v2/apps/odd"), "{}", fault.chain());
+        assert!(soon(api.app(&AppId::new("a1"))).await.is_ok());
+        assert_eq!((asked.lock().unwrap().len(), other_asked.lock().unwrap().len()), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn an_app_is_read_by_its_name_however_large_and_deep_it_may_be_stored() {
+    let deepest = format!("{}1{}", "[".repeat(127), "]".repeat(127));
+    assert!(serde_json::from_str::<serde_json::Value>(&deepest).is_ok(), "as an annotation it can be sent");
+    let app = APP.replace("[1]", &format!(r#"{deepest},"long":"{}""#, "x".repeat(3 << 20)));
+    let (address, _) = node(move |_, path| match path {
+        _ if path.starts_with("/v2/apps?") => (200, format!(r#"{{"items":[{app}]}}"#)),
+        _ => (200, app.clone()),
+    })
+    .await;
+    let api = client(address);
+    let named = soon(api.app_named("myapp")).await.unwrap();
+    assert_eq!(named.annotations.len(), 2);
+    assert_eq!(named.annotations, soon(api.app(&AppId::new("a1"))).await.unwrap().annotations);
 }

@@ -24,8 +24,24 @@ async fn a_node_that_fails_is_passed_over_at_once_and_the_one_that_answered_is_a
     assert_eq!((bad.asked(), good.asked()), (1, 5));
 
     let urls = format!("http://{},http://{}", nobody().await, good.address);
-    let api = ApiClient::new(ApiUrl::parse_list(&urls).unwrap(), None, false).unwrap();
+    let api = ApiClient::in_order(ApiUrl::parse_list(&urls).unwrap(), None, false).unwrap();
     assert_eq!(ask(&api).await.unwrap(), "myapp");
+}
+
+#[tokio::test]
+async fn clients_with_the_same_list_begin_at_different_nodes_and_stay_with_them() {
+    let nodes = [ApiNode::answering(200, APP).await, ApiNode::answering(200, APP).await];
+    let urls = format!("http://{},http://{}", nodes[0].address, nodes[1].address);
+    for asked in 1..=40 {
+        let api = ApiClient::new(ApiUrl::parse_list(&urls).unwrap(), None, false).unwrap();
+        let before = [nodes[0].asked(), nodes[1].asked()];
+        for _ in 0..3 {
+            ask(&api).await.unwrap();
+        }
+        let grown = [nodes[0].asked() - before[0], nodes[1].asked() - before[1]];
+        assert!(grown == [3, 0] || grown == [0, 3], "client {asked}: {grown:?}");
+    }
+    assert!(nodes.iter().all(|node| node.asked() > 0), "forty coins");
 }
 
 #[tokio::test]
@@ -155,6 +171,46 @@ async fn a_token_is_read_as_it_is_kept() {
     let node = ApiNode::answering(200, ALL_APPS).await;
     let token = soon(client(&[&node]).token(&TokenId::new("T1"))).await.unwrap();
     assert_eq!((token.role, token.apps.clone(), token.expires_at), (Role::Admin, AppSet::All, None));
+}
+
+#[tokio::test]
+async fn a_flood_of_made_up_tokens_is_turned_away_and_keeps_definitions_from_nobody() {
+    let node = ApiNode::serving(None, |request| {
+        let is_token = request.uri().path().contains("tokens");
+        Box::pin(async move {
+            if is_token {
+                std::future::pending::<()>().await;
+            }
+            answer(200, APP)
+        })
+    });
+    let node = node.await;
+    let api = client(&[&node]);
+    let flood: Vec<_> = (0..32)
+        .map(|n| {
+            let api = api.clone();
+            tokio::spawn(async move { api.token(&TokenId::new(n.to_string())).await })
+        })
+        .collect();
+    soon(async {
+        while node.asked() < 32 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let begun = Instant::now();
+    for _ in 0..300 {
+        let fault = soon(api.token(&TokenId::new("T"))).await.unwrap_err();
+        assert_eq!(fault.kind, Kind::Busy, "{}", fault.chain());
+    }
+    assert_eq!(ask(&api).await.unwrap(), "myapp");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+    for asked in flood {
+        assert!(asked.await.is_err());
+    }
+    let fault = soon(api.token(&TokenId::new("T"))).await.unwrap_err();
+    assert_eq!(fault.kind, Kind::Unavailable, "there is room again: {}", fault.chain());
 }
 
 #[tokio::test]

@@ -126,7 +126,7 @@ impl Stream {
 /// A client of these nodes, in this order.
 pub(crate) fn client(nodes: &[&ApiNode]) -> ApiClient {
     let urls: Vec<_> = nodes.iter().map(|node| format!("http://{}", node.address)).collect();
-    ApiClient::new(ApiUrl::parse_list(&urls.join(",")).unwrap(), None, false).unwrap()
+    ApiClient::in_order(ApiUrl::parse_list(&urls.join(",")).unwrap(), None, false).unwrap()
 }
 
 /// The address of a node that is not there.

@@ -185,6 +185,7 @@ async fn only_an_administrator_says_who_uses_which_group() {
     // What the CLI reads it sends back whole: the pin in it is no attempt to set one.
     let whole = who.shop.send(Method::GET, &path, None).await.unwrap();
     assert_eq!(status(&who.shop, Method::PUT, &path, Some(&whole)).await, 200);
+    assert_eq!(status(&who.shop, Method::DELETE, &path, None).await, 403, "made again it would have no pin");
     let unpin = json!({"annotations": {"remuda/lb-group": ""}});
     assert_eq!(status(&who.shop, Method::PUT, &path, Some(&unpin)).await, 403);
     assert_eq!(status(&who.admin, Method::PUT, &path, Some(&unpin)).await, 200);

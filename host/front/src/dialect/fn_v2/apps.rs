@@ -1,32 +1,33 @@
 //! `/v2/apps`.
 
 use super::asked::Asked;
-use super::object::Query;
 use super::paging::{List, Names, page};
+use super::part::{Change, Deleted, New, Wanted};
 use super::sent::{AppIn, ListApps};
 use super::wire::AppOut;
-use super::{Api, Reply, deleted, now};
+use super::{Api, Reply, now};
 use crate::json::Json;
 use crate::status::Refused;
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
 use remuda_core::access::Identity;
 use remuda_core::catalog::{app, groups};
 use remuda_core::port::AppFilter;
 use remuda_core::{Annotations, App, AppId, Config, Fault};
 use std::sync::Arc;
 
-pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Reply<List<AppOut>> {
-    let wanted = ListApps::read(&asked.uri)?;
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    asked: Asked,
+    Wanted(wanted): Wanted<ListApps>,
+) -> Reply<List<AppOut>> {
     let filter = AppFilter { name: wanted.name, within: asked.who.apps() };
     let found = api.catalog.list_apps(&filter, &page(wanted.cursor.as_deref(), wanted.per_page)?).await?;
     Ok(Json(List::of(found, Names::Unique, |app| AppOut::told(app, &asked.who))))
 }
 
-pub(super) async fn create(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<AppOut> {
+pub(super) async fn create(State(api): State<Arc<Api>>, asked: Asked, body: New<AppIn>) -> Reply<AppOut> {
     asked.may_manage_some()?;
-    let draft = app::Draft::from(api.read::<AppIn>(body).await?);
+    let draft = app::Draft::from(api.read(body).await?);
     let (id, now) = api.new_id();
     let app = app::create(draft, AppId::new(id), now)?;
     asked.who.may_manage(&app.name)?;
@@ -45,10 +46,10 @@ pub(super) async fn read(State(api): State<Arc<Api>>, asked: Asked) -> Reply<App
     Ok(Json(AppOut::told(Arc::unwrap_or_clone(app), &asked.who)))
 }
 
-pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<AppOut> {
+pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Change<AppIn>) -> Reply<AppOut> {
     let id = AppId::new(asked.id());
     api.check_app(&asked, &id, Identity::may_manage).await?;
-    let draft = app::Draft::from(api.read::<AppIn>(body).await?);
+    let draft = app::Draft::from(api.read(body).await?);
     app::check_target(&draft, &id)?;
     let mut policy = super::policy::Policy::default();
     if groups::named(&draft.config).is_some() {
@@ -67,9 +68,11 @@ pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Body
     Ok(Json(AppOut::told(api.catalog.update_app(&id, Arc::new(change)).await?, &asked.who)))
 }
 
-pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, Refused> {
+pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Deleted, Refused> {
     let id = AppId::new(asked.id());
     api.check_app(&asked, &id, Identity::may_manage).await?;
-    api.catalog.delete_app(&id).await?;
-    Ok(deleted())
+    let who = asked.who;
+    let check = move |app: &App| groups::check_delete(&who, &app.name, &app.annotations);
+    api.catalog.delete_app_if(&id, Arc::new(check)).await?;
+    Ok(Deleted)
 }

@@ -1,6 +1,7 @@
 //! Objects as clients send them: field names in any case, unknown ones ignored, types checked as Go's decoder does.
 
-use super::object::{Field, FieldType, Object, Shape};
+use super::object::{FieldType, Object};
+use crate::openapi::{Field, Shape};
 use remuda_core::Fault;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -70,7 +71,7 @@ impl Fields {
 /// Says that a field has a wrong type.
 pub(super) fn mistyped(name: &str, expected: Shape, found: &Value) -> Fault {
     let found = match (found, expected) {
-        (Value::Number(_), Shape::Unsigned | Shape::Signed) => "another number",
+        (Value::Number(_), Shape::Unsigned | Shape::Signed | Shape::Count) => "another number",
         (Value::String(_), Shape::Time) => "another string",
         (Value::Array(_), Shape::List) => "a list of something else",
         (Value::Null, _) => "null",

@@ -1,17 +1,15 @@
 //! `/v2/fns`.
 
 use super::asked::Asked;
-use super::object::Query;
 use super::paging::{List, Names, page};
+use super::part::{Change, Deleted, New, Wanted};
 use super::policy::{Policy, check_unpinned};
 use super::sent::{FnIn, ListFns};
 use super::wire::FnOut;
-use super::{Api, Reply, deleted, now};
+use super::{Api, Reply, now};
 use crate::json::Json;
 use crate::status::Refused;
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
 use remuda_core::access::Identity;
 use remuda_core::catalog::{function, groups, with_annotation};
 use remuda_core::port::FnFilter;
@@ -27,8 +25,11 @@ fn annotated(function: Function, asked: &Asked) -> FnOut {
     FnOut::told(Function { annotations, ..function }, &asked.who)
 }
 
-pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Reply<List<FnOut>> {
-    let wanted = ListFns::read(&asked.uri)?;
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    asked: Asked,
+    Wanted(wanted): Wanted<ListFns>,
+) -> Reply<List<FnOut>> {
     if wanted.app_id.is_empty() {
         return Err(Fault::invalid("Missing AppID on Fn").into());
     }
@@ -39,9 +40,9 @@ pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Reply<Lis
     Ok(Json(List::of(found, Names::Unique, |function| annotated(function, &asked))))
 }
 
-pub(super) async fn create(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<FnOut> {
+pub(super) async fn create(State(api): State<Arc<Api>>, asked: Asked, body: New<FnIn>) -> Reply<FnOut> {
     asked.may_manage_some()?;
-    let draft = function::Draft::from(api.read::<FnIn>(body).await?);
+    let draft = function::Draft::from(api.read(body).await?);
     function::check_new(&draft)?;
     check_unpinned(&Annotations::new(), &draft.annotations)?;
     let app_id = AppId::new(draft.app_id.clone());
@@ -62,10 +63,10 @@ pub(super) async fn read(State(api): State<Arc<Api>>, asked: Asked) -> Reply<FnO
     Ok(Json(annotated(Arc::unwrap_or_clone(function), &asked)))
 }
 
-pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<FnOut> {
+pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Change<FnIn>) -> Reply<FnOut> {
     let id = FnId::new(asked.id());
     api.check_fn(&asked, &id, Identity::may_manage).await?;
-    let draft = function::Draft::from(api.read::<FnIn>(body).await?);
+    let draft = function::Draft::from(api.read(body).await?);
     function::check_target(&draft, &id)?;
     let named = api.app_and_policy(&id, &draft.config).await?;
     let change = move |current: Function| {
@@ -81,11 +82,11 @@ pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Body
     Ok(Json(FnOut::told(function, &asked.who)))
 }
 
-pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, Refused> {
+pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Deleted, Refused> {
     let id = FnId::new(asked.id());
     api.check_fn(&asked, &id, Identity::may_manage).await?;
     api.catalog.delete_function(&id).await?;
-    Ok(deleted())
+    Ok(Deleted)
 }
 
 impl Api {

@@ -1,17 +1,16 @@
 //! `/v2/groups`: the operator's list of LB groups and of who may use them. Not Fn's; for administrators of all apps.
 
 use super::asked::Asked;
+use super::part::{Change, Deleted};
 use super::sent::GroupIn;
 use super::wire::{GroupOut, Groups};
-use super::{Api, Reply, deleted, now};
+use super::{Api, Reply, now};
 use crate::json::Json;
 use crate::status::Refused;
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
 use remuda_core::access::MAX_APPS;
 use remuda_core::catalog::MAX_NAME_BYTES;
-use remuda_core::catalog::groups::{Group, check_name};
+use remuda_core::catalog::groups::{Group, check_listed, check_name};
 use remuda_core::{AppSet, Fault, GroupId};
 use std::sync::Arc;
 
@@ -27,27 +26,28 @@ pub(super) async fn read(State(api): State<Arc<Api>>, asked: Asked) -> Reply<Gro
     Ok(Json(found.ok_or_else(|| Fault::not_found("Group not found"))?.into()))
 }
 
-pub(super) async fn put(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<GroupOut> {
+pub(super) async fn put(State(api): State<Arc<Api>>, asked: Asked, body: Change<GroupIn>) -> Reply<GroupOut> {
     asked.who.may_administer_all()?;
     let name = asked.id();
     check_name(&name)?;
     if name.contains(char::REPLACEMENT_CHARACTER) {
         return Err(Fault::invalid("Invalid group name: it must be UTF-8, percent-encoded").into());
     }
-    let apps = apps(api.read::<GroupIn>(body).await?)?;
+    let apps = apps(api.read(body).await?)?;
     let now = now();
     let group = match api.listed(&name).await? {
         Some(same) if same.apps == apps => return Ok(Json(same.into())),
         Some(other) => Group { apps, updated_at: now, ..other },
         None => Group { id: GroupId::new(name), apps, created_at: now, updated_at: now },
     };
+    check_listed(&group)?;
     Ok(Json(api.groups.put_group(group).await?.into()))
 }
 
-pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, Refused> {
+pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Deleted, Refused> {
     asked.who.may_administer_all()?;
     api.groups.delete_group(&GroupId::new(asked.id())).await?;
-    Ok(deleted())
+    Ok(Deleted)
 }
 
 impl Api {

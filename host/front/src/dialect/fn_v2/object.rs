@@ -2,63 +2,14 @@
 //! document that describes the API.
 
 use super::body::{Fields, mistyped};
+use crate::openapi::{Field, Shape};
 use crate::url;
 use http::Uri;
 use remuda_core::{Annotations, Config, Fault, Timestamp};
 use serde_json::Value;
 
 /// The longest value of a query parameter, in bytes. Cursors are the longest, with a name and an id.
-const MAX_PARAMETER_BYTES: usize = 1024;
-
-/// One field of an object, or one parameter of a query.
-#[allow(
-    dead_code,
-    reason = "the parser reads the names; the rest is for the document that describes the API"
-)]
-#[derive(Debug)]
-pub(crate) struct Field {
-    /// As it is written; read in any case where it is in a body.
-    pub(crate) name: &'static str,
-    /// What it holds.
-    pub(crate) shape: Shape,
-    /// Whether a request without it is refused.
-    pub(crate) is_required: bool,
-    /// What it is for.
-    pub(crate) about: &'static str,
-}
-
-/// What a field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// A string.
-    Text,
-    /// A whole number that is not negative.
-    Unsigned,
-    /// A whole number of 32 bits.
-    Signed,
-    /// An RFC 3339 time.
-    Time,
-    /// An object whose values are strings.
-    Texts,
-    /// An object whose values are anything.
-    Anything,
-    /// A list of strings.
-    List,
-}
-
-impl Shape {
-    /// What is told to who sends something else.
-    pub(super) const fn expected(self) -> &'static str {
-        match self {
-            Self::Text => "a string",
-            Self::Unsigned => "a whole number that is not negative",
-            Self::Signed => "a whole number of 32 bits",
-            Self::Time => "an RFC 3339 time",
-            Self::Texts | Self::Anything => "an object",
-            Self::List => "a list of strings",
-        }
-    }
-}
+pub(super) const MAX_PARAMETER_BYTES: usize = 1024;
 
 /// A type that a field can have. One that is not sent, or null, is the type's default.
 pub(super) trait FieldType: Default {
@@ -156,8 +107,9 @@ impl FieldType for Option<Vec<String>> {
 /// An object in a request's body.
 pub(crate) trait Object: Sized {
     /// What the document calls it.
-    #[allow(dead_code, reason = "for the document that describes the API")]
     const NAME: &'static str;
+    /// What it is.
+    const ABOUT: &'static str;
     /// What it may hold; everything else is ignored.
     const FIELDS: &'static [Field];
     /// Reads it.
@@ -168,13 +120,11 @@ pub(crate) trait Object: Sized {
 /// A type that a query parameter can have; empty counts as not sent.
 pub(super) trait ParameterType: Sized {
     const SHAPE: Shape;
-    const IS_REQUIRED: bool;
     fn of(text: Option<String>) -> Self;
 }
 
 impl ParameterType for Option<String> {
     const SHAPE: Shape = Shape::Text;
-    const IS_REQUIRED: bool = false;
     fn of(text: Option<String>) -> Self {
         text
     }
@@ -183,7 +133,6 @@ impl ParameterType for Option<String> {
 /// Empty where it is not sent; the handler says what is missing in Fn's words.
 impl ParameterType for String {
     const SHAPE: Shape = Shape::Text;
-    const IS_REQUIRED: bool = true;
     fn of(text: Option<String>) -> Self {
         text.unwrap_or_default()
     }
@@ -191,8 +140,7 @@ impl ParameterType for String {
 
 /// What is no number counts as not sent, as in Fn.
 impl ParameterType for Option<i64> {
-    const SHAPE: Shape = Shape::Signed;
-    const IS_REQUIRED: bool = false;
+    const SHAPE: Shape = Shape::Count;
     fn of(text: Option<String>) -> Self {
         text?.parse().ok()
     }
@@ -201,7 +149,6 @@ impl ParameterType for Option<i64> {
 /// The parameters of a request.
 pub(crate) trait Query: Sized {
     /// What they may be; everything else is ignored.
-    #[allow(dead_code, reason = "for the document that describes the API")]
     const PARAMETERS: &'static [Field];
     /// Reads them.
     fn read(uri: &Uri) -> Result<Self, Fault>;
@@ -219,18 +166,26 @@ pub(super) fn parameter<T: ParameterType>(uri: &Uri, name: &str) -> Result<T, Fa
 
 /// Declares an [`Object`]: its fields with what they are for, and where the name on the wire is another, that name.
 macro_rules! object {
-    ($(#[$about:meta])* $name:ident { $($(#[doc = $doc:literal])+ $field:ident $(as $wire:literal)? : $kind:ty,)+ }) => {
-        $(#[$about])*
+    (
+        #[doc = $about:literal]
+        $(#[$attribute:meta])*
+        $name:ident {
+            $($(#[doc = $doc:literal])+ $field:ident $(as $wire:literal)? : $kind:ty $(where $limits:expr)?,)+
+        }
+    ) => {
+        #[doc = $about]
+        $(#[$attribute])*
         #[derive(Clone, Debug, Default)]
         pub(crate) struct $name { $($(#[doc = $doc])+ pub(super) $field: $kind,)+ }
 
         impl $crate::dialect::fn_v2::object::Object for $name {
             const NAME: &'static str = stringify!($name);
-            const FIELDS: &'static [$crate::dialect::fn_v2::object::Field] = &[$(
-                $crate::dialect::fn_v2::object::Field {
+            const ABOUT: &'static str = $about;
+            const FIELDS: &'static [$crate::openapi::Field] = &[$(
+                $crate::openapi::Field {
                     name: object!(@name $field $($wire)?),
                     shape: <$kind as $crate::dialect::fn_v2::object::FieldType>::SHAPE,
-                    is_required: false,
+                    limits: object!(@limits $($limits)?),
                     about: concat!($($doc),+),
                 },
             )+];
@@ -242,23 +197,28 @@ macro_rules! object {
             }
         }
     };
+    (@limits) => { $crate::openapi::Limits::NONE };
+    (@limits $limits:expr) => { $limits };
     (@name $field:ident) => { stringify!($field) };
     (@name $field:ident $wire:literal) => { $wire };
 }
 
 /// Declares a [`Query`]: its parameters with what they are for.
 macro_rules! query {
-    ($(#[$about:meta])* $name:ident { $($(#[doc = $doc:literal])+ $field:ident : $kind:ty,)+ }) => {
+    (
+        $(#[$about:meta])*
+        $name:ident { $($(#[doc = $doc:literal])+ $field:ident : $kind:ty where $limits:expr,)+ }
+    ) => {
         $(#[$about])*
         #[derive(Clone, Debug)]
         pub(crate) struct $name { $($(#[doc = $doc])+ pub(super) $field: $kind,)+ }
 
         impl $crate::dialect::fn_v2::object::Query for $name {
-            const PARAMETERS: &'static [$crate::dialect::fn_v2::object::Field] = &[$(
-                $crate::dialect::fn_v2::object::Field {
+            const PARAMETERS: &'static [$crate::openapi::Field] = &[$(
+                $crate::openapi::Field {
                     name: stringify!($field),
                     shape: <$kind as $crate::dialect::fn_v2::object::ParameterType>::SHAPE,
-                    is_required: <$kind as $crate::dialect::fn_v2::object::ParameterType>::IS_REQUIRED,
+                    limits: $limits,
                     about: concat!($($doc),+),
                 },
             )+];

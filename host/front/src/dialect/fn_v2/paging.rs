@@ -5,6 +5,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use remuda_core::Fault;
 use remuda_core::port::{Page, PageOf, Place};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 const DEFAULT_PER_PAGE: u32 = 30;
@@ -47,7 +48,8 @@ fn decode(cursor: &str) -> Option<Place> {
 }
 
 /// A page as it is answered.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub(crate) struct List<T> {
     /// What to send as `cursor` for the next page; there may be one whenever this is sent.
     #[serde(skip_serializing_if = "Option::is_none")]

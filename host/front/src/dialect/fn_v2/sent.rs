@@ -1,5 +1,10 @@
 //! Objects and queries as clients send them.
 
+use super::limits::{
+    ANNOTATIONS, APP_NAME, APPS, CONFIG, FN_NAME, IDLE_TIMEOUT_S, IMAGE, MEMORY_MB, NEEDED_WHEN_NEW,
+    NOT_WHEN_NEW, OPTIONAL_PARAMETER, REQUIRED_PARAMETER, SHAPE, SOURCE, TIMEOUT_S, TRIGGER_NAME,
+    TRIGGER_TYPE, UNSET_WHEN_NEW,
+};
 use super::object::{object, query};
 use remuda_core::catalog::{app, function, trigger};
 use remuda_core::{Annotations, Config, Timestamp};
@@ -9,17 +14,17 @@ object! {
     #[allow(dead_code, reason = "times are checked and ignored")]
     AppIn {
         /// Not allowed when it is created; in a change it must be the app's own.
-        id: String,
+        id: String where NOT_WHEN_NEW,
         /// 1 to 255 bytes of letters, numbers, `_` and `-`; unique, and never changes.
-        name: String,
+        name: String where APP_NAME,
         /// Settings of the app's functions. In a change, "" removes its key.
-        config: Config,
+        config: Config where CONFIG,
         /// Notes. In a change, null and "" remove their key.
-        annotations: Annotations,
+        annotations: Annotations where ANNOTATIONS,
         /// Where logs go: a tcp, udp, unix, unixgram or tcp+tls URL. In a change, "" removes it.
         syslog_url: Option<String>,
         /// GENERIC_X86, GENERIC_ARM, GENERIC_X86_ARM or nothing; never changes.
-        shape: String,
+        shape: String where SHAPE,
         /// Ignored.
         created_at: Option<Timestamp>,
         /// Ignored.
@@ -45,23 +50,23 @@ object! {
     #[allow(dead_code, reason = "times are checked and ignored")]
     FnIn {
         /// Not allowed when it is created; in a change it must be the function's own.
-        id: String,
+        id: String where NOT_WHEN_NEW,
         /// 1 to 255 bytes that stay as they are in a URL's path; unique in its app. Ignored in a change.
-        name: String,
+        name: String where FN_NAME,
         /// The app that it belongs to. Ignored in a change.
-        app_id: String,
+        app_id: String where NEEDED_WHEN_NEW,
         /// The container image, with the registry that it comes from.
-        image: String,
+        image: String where IMAGE,
         /// Megabytes that one container may use, at most 8192; 0 is 128.
-        memory: u64,
+        memory: u64 where MEMORY_MB,
         /// Seconds that one call may take, at most 300; 0 is 30.
-        timeout: i32,
+        timeout: i32 where TIMEOUT_S,
         /// Seconds that an idle container is kept, at most 3600; 0 is 30.
-        idle_timeout: i32,
+        idle_timeout: i32 where IDLE_TIMEOUT_S,
         /// Settings, laid over the app's. In a change, "" removes its key.
-        config: Config,
+        config: Config where CONFIG,
         /// Notes. In a change, null and "" remove their key.
-        annotations: Annotations,
+        annotations: Annotations where ANNOTATIONS,
         /// Ignored.
         created_at: Option<Timestamp>,
         /// Ignored.
@@ -89,23 +94,23 @@ object! {
     /// A trigger.
     TriggerIn {
         /// Not allowed when it is created; in a change it must be the trigger's own.
-        id: String,
+        id: String where NOT_WHEN_NEW,
         /// 1 to 255 bytes of letters, numbers, `_` and `-`; unique among the triggers of its function.
-        name: String,
+        name: String where TRIGGER_NAME,
         /// The app that it belongs to. Ignored in a change.
-        app_id: String,
+        app_id: String where NEEDED_WHEN_NEW,
         /// The function that it calls; one of the same app.
-        fn_id: String,
+        fn_id: String where NEEDED_WHEN_NEW,
         /// `http`. Ignored in a change.
-        kind as "type": String,
+        kind as "type": String where TRIGGER_TYPE,
         /// The path under `/t/<app>` that calls the function, with its leading slash; unique in its app.
-        source: String,
+        source: String where SOURCE,
         /// Notes. In a change, null and "" remove their key.
-        annotations: Annotations,
+        annotations: Annotations where ANNOTATIONS,
         /// Not allowed when it is created, unless it is the first instant of year 1. Ignored in a change.
-        created_at: Option<Timestamp>,
+        created_at: Option<Timestamp> where UNSET_WHEN_NEW,
         /// Not allowed when it is created, unless it is the first instant of year 1. Ignored in a change.
-        updated_at: Option<Timestamp>,
+        updated_at: Option<Timestamp> where UNSET_WHEN_NEW,
     }
 }
 
@@ -129,7 +134,7 @@ object! {
     /// Who may use an LB group.
     GroupIn {
         /// The names of the apps whose config may name the group, at most 100; nothing or null: all apps.
-        apps: Option<Vec<String>>,
+        apps: Option<Vec<String>> where APPS,
     }
 }
 
@@ -137,11 +142,11 @@ query! {
     /// Which apps to list.
     ListApps {
         /// Where the page before ended: its `next_cursor`.
-        cursor: Option<String>,
+        cursor: Option<String> where OPTIONAL_PARAMETER,
         /// How many at most, 1 to 100; anything else is 30.
-        per_page: Option<i64>,
+        per_page: Option<i64> where OPTIONAL_PARAMETER,
         /// Only the app of exactly this name.
-        name: Option<String>,
+        name: Option<String> where OPTIONAL_PARAMETER,
     }
 }
 
@@ -149,13 +154,13 @@ query! {
     /// Which functions to list.
     ListFns {
         /// Functions of this app.
-        app_id: String,
+        app_id: String where REQUIRED_PARAMETER,
         /// Where the page before ended: its `next_cursor`.
-        cursor: Option<String>,
+        cursor: Option<String> where OPTIONAL_PARAMETER,
         /// How many at most, 1 to 100; anything else is 30.
-        per_page: Option<i64>,
+        per_page: Option<i64> where OPTIONAL_PARAMETER,
         /// Only the function of exactly this name.
-        name: Option<String>,
+        name: Option<String> where OPTIONAL_PARAMETER,
     }
 }
 
@@ -163,14 +168,14 @@ query! {
     /// Which triggers to list.
     ListTriggers {
         /// Triggers of this app.
-        app_id: String,
+        app_id: String where REQUIRED_PARAMETER,
         /// Where the page before ended: its `next_cursor`.
-        cursor: Option<String>,
+        cursor: Option<String> where OPTIONAL_PARAMETER,
         /// How many at most, 1 to 100; anything else is 30.
-        per_page: Option<i64>,
+        per_page: Option<i64> where OPTIONAL_PARAMETER,
         /// Only those that call this function.
-        fn_id: Option<String>,
+        fn_id: Option<String> where OPTIONAL_PARAMETER,
         /// Only those of exactly this name.
-        name: Option<String>,
+        name: Option<String> where OPTIONAL_PARAMETER,
     }
 }

@@ -1,17 +1,15 @@
 //! `/v2/triggers`.
 
 use super::asked::Asked;
-use super::object::Query;
 use super::paging::{List, Names, page};
+use super::part::{Change, Deleted, New, Wanted};
 use super::policy::check_unpinned;
 use super::sent::{ListTriggers, TriggerIn};
 use super::wire::TriggerOut;
-use super::{Api, Reply, deleted, now};
+use super::{Api, Reply, now};
 use crate::json::Json;
 use crate::status::Refused;
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
 use remuda_core::access::Identity;
 use remuda_core::catalog::{trigger, with_annotation};
 use remuda_core::port::{PageOf, TriggerFilter};
@@ -30,8 +28,11 @@ fn annotated(trigger: Trigger, app_name: &str, base: &str) -> TriggerOut {
     Trigger { annotations: with_annotation(trigger.annotations, ENDPOINT, endpoint), ..trigger }.into()
 }
 
-pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Reply<List<TriggerOut>> {
-    let wanted = ListTriggers::read(&asked.uri)?;
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    asked: Asked,
+    Wanted(wanted): Wanted<ListTriggers>,
+) -> Reply<List<TriggerOut>> {
     if wanted.app_id.is_empty() {
         return Err(Fault::invalid("Missing App ID on Trigger").into());
     }
@@ -51,9 +52,13 @@ pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Reply<Lis
     Ok(Json(List::of(found, names, |trigger| annotated(trigger, &app.name, &asked.base))))
 }
 
-pub(super) async fn create(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<TriggerOut> {
+pub(super) async fn create(
+    State(api): State<Arc<Api>>,
+    asked: Asked,
+    body: New<TriggerIn>,
+) -> Reply<TriggerOut> {
     asked.may_manage_some()?;
-    let draft = trigger::Draft::from(api.read::<TriggerIn>(body).await?);
+    let draft = trigger::Draft::from(api.read(body).await?);
     let (id, now) = api.new_id();
     let trigger = trigger::create(draft, TriggerId::new(id), now)?;
     check_unpinned(&Annotations::new(), &trigger.annotations)?;
@@ -70,11 +75,15 @@ pub(super) async fn read(State(api): State<Arc<Api>>, asked: Asked) -> Reply<Tri
     Ok(Json(annotated(trigger, &app.name, &asked.base)))
 }
 
-pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Body) -> Reply<TriggerOut> {
+pub(super) async fn update(
+    State(api): State<Arc<Api>>,
+    asked: Asked,
+    body: Change<TriggerIn>,
+) -> Reply<TriggerOut> {
     let id = TriggerId::new(asked.id());
     asked.may_manage_some()?;
     api.trigger(&asked, &id, Identity::may_manage).await?;
-    let draft = trigger::Draft::from(api.read::<TriggerIn>(body).await?);
+    let draft = trigger::Draft::from(api.read(body).await?);
     trigger::check_target(&draft, &id)?;
     if !draft.fn_id.is_empty() {
         // That it is a function of the same app is for the catalogue to say.
@@ -88,10 +97,10 @@ pub(super) async fn update(State(api): State<Arc<Api>>, asked: Asked, body: Body
     Ok(Json(api.catalog.update_trigger(&id, Arc::new(change)).await?.into()))
 }
 
-pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Response, Refused> {
+pub(super) async fn delete(State(api): State<Arc<Api>>, asked: Asked) -> Result<Deleted, Refused> {
     let id = TriggerId::new(asked.id());
     asked.may_manage_some()?;
     api.trigger(&asked, &id, Identity::may_manage).await?;
     api.catalog.delete_trigger(&id).await?;
-    Ok(deleted())
+    Ok(Deleted)
 }

@@ -3,10 +3,12 @@
 use remuda_core::access::{Identity, Token};
 use remuda_core::catalog::groups::Group;
 use remuda_core::{Annotations, App, AppSet, Config, Function, Timestamp, Trigger};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 /// An app.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "App")]
 pub(crate) struct AppOut {
     id: String,
     name: String,
@@ -21,8 +23,10 @@ pub(crate) struct AppOut {
     syslog_url: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     shape: String,
+    #[schemars(schema_with = "time")]
     created_at: Timestamp,
     /// When it last became another.
+    #[schemars(schema_with = "time")]
     updated_at: Timestamp,
 }
 
@@ -44,7 +48,8 @@ impl AppOut {
 }
 
 /// A function.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Fn")]
 pub(crate) struct FnOut {
     id: String,
     name: String,
@@ -62,11 +67,13 @@ pub(crate) struct FnOut {
     /// Notes; in answers to all but a PUT, with the address that calls it.
     #[serde(skip_serializing_if = "Annotations::is_empty")]
     annotations: Annotations,
+    #[schemars(schema_with = "time")]
     created_at: Timestamp,
     /// The app's.
     #[serde(skip_serializing_if = "String::is_empty")]
     shape: String,
     /// When it last became another.
+    #[schemars(schema_with = "time")]
     updated_at: Timestamp,
 }
 
@@ -91,7 +98,8 @@ impl FnOut {
 }
 
 /// A trigger.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Trigger")]
 pub(crate) struct TriggerOut {
     id: String,
     name: String,
@@ -99,8 +107,10 @@ pub(crate) struct TriggerOut {
     app_id: String,
     /// The function that it calls.
     fn_id: String,
+    #[schemars(schema_with = "time")]
     created_at: Timestamp,
     /// When it last became another.
+    #[schemars(schema_with = "time")]
     updated_at: Timestamp,
     /// `http`.
     #[serde(rename = "type")]
@@ -129,13 +139,16 @@ impl From<Trigger> for TriggerOut {
 }
 
 /// An LB group of the operator's list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Group")]
 pub(crate) struct GroupOut {
     /// Its name.
     name: String,
     /// The names of the apps whose config may name it; null: all apps.
     apps: Option<Vec<String>>,
+    #[schemars(schema_with = "time")]
     created_at: Timestamp,
+    #[schemars(schema_with = "time")]
     updated_at: Timestamp,
 }
 
@@ -151,14 +164,16 @@ impl From<Group> for GroupOut {
 }
 
 /// All groups of the operator's list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "GroupList")]
 pub(crate) struct Groups {
     /// Ordered by name.
     pub(super) items: Vec<GroupOut>,
 }
 
 /// A token as nodes are told of it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Token")]
 pub(crate) struct TokenOut {
     /// The part of it that is no secret.
     id: String,
@@ -168,8 +183,10 @@ pub(crate) struct TokenOut {
     apps: Option<Vec<String>>,
     /// SHA-256 of its secret, in hexadecimal.
     hash: String,
+    #[schemars(schema_with = "time")]
     created_at: Timestamp,
     /// When it stops working; null: never.
+    #[schemars(schema_with = "maybe_time")]
     expires_at: Option<Timestamp>,
 }
 
@@ -184,6 +201,15 @@ impl From<&Token> for TokenOut {
             expires_at: token.expires_at,
         }
     }
+}
+
+/// An RFC 3339 time.
+fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time"})
+}
+
+fn maybe_time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": ["string", "null"], "format": "date-time"})
 }
 
 fn names(apps: &AppSet) -> Option<Vec<String>> {
