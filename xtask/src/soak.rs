@@ -9,6 +9,7 @@ use remuda_harness::process;
 use crate::Failure;
 use crate::schemathesis::{self, Effort};
 
+mod outage;
 mod page;
 
 /// Which trial to run.
@@ -22,6 +23,15 @@ pub(crate) struct Options {
 enum Trial {
     /// Hostile requests, made from the document that an API node serves, to an open node and to a guarded one.
     Schemathesis(Schemathesis),
+    /// Node pool manager, API nodes and database away, one after the other, while known functions are called.
+    Outage(Outage),
+}
+
+#[derive(Debug, Args)]
+struct Outage {
+    /// How long each part is away.
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
 }
 
 #[derive(Debug, Args)]
@@ -40,7 +50,21 @@ const EXAMPLES: u32 = 200;
 pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     match options.trial {
         Trial::Schemathesis(options) => hostile(options).await,
+        Trial::Outage(options) => away(options).await,
     }
+}
+
+async fn away(options: Outage) -> Result<(), Failure> {
+    let now = page::now();
+    let command = format!("cargo xtask soak outage --minutes {}", options.minutes);
+    println!("    {command}");
+    let seen = outage::run(Duration::from_secs(options.minutes.saturating_mul(60))).await?;
+    let failed: u64 = seen.iter().map(|one| one.failed).sum();
+    if failed > 0 {
+        return Err(Failure::because(format!("{failed} calls of known functions failed; see above")));
+    }
+    let file = process::repository().join("docs/soak.md");
+    write(&file, "outage", &page::outage(&command, &now, &seen))
 }
 
 async fn hostile(options: Schemathesis) -> Result<(), Failure> {

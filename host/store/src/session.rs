@@ -228,7 +228,10 @@ session!(MySqlConnection, Row::MySql, crate::database::mysql::DIALECT, as_bytes)
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::database::{mysql, postgres, sqlite};
+    use sqlx::Connection;
+    use sqlx::sqlite::SqliteConnectOptions;
 
     #[test]
     fn one_statement_becomes_each_databases_own() {
@@ -245,5 +248,23 @@ mod tests {
             sqlite::DIALECT.sql(statement),
             "SELECT CAST(strftime('%s', 'now') AS integer) - a FROM t WHERE b = ? AND c = ?"
         );
+    }
+
+    /// The driver's thread dies of a statement whose columns have become more.
+    #[tokio::test]
+    async fn a_driver_that_died_is_not_taken_for_an_answer() {
+        let directory = tempfile::tempdir().unwrap();
+        let options =
+            SqliteConnectOptions::new().filename(directory.path().join("db")).create_if_missing(true);
+        let mut one = SqliteConnection::connect_with(&options).await.unwrap();
+        let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+        one.script("CREATE TABLE t (a text); INSERT INTO t VALUES ('x')").await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(one.rows("SELECT * FROM t", &[]).await.unwrap().len(), 1);
+        }
+        other.script("ALTER TABLE t ADD COLUMN b text NOT NULL DEFAULT 'y'").await.unwrap();
+        assert!(matches!(one.rows("SELECT * FROM t", &[]).await, Err(Error::WorkerCrashed)));
+        assert!(matches!(Session::execute(&mut one, "SELECT 1", &[]).await, Err(Error::WorkerCrashed)));
+        assert!(matches!(one.script("SELECT 1").await, Err(Error::WorkerCrashed)));
     }
 }

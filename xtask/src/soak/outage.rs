@@ -69,12 +69,16 @@ pub(crate) async fn run(time: Duration) -> Result<Vec<Outage>, Failure> {
 async fn on_its_own_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::because(error.to_string()))?.map_err(Failure::because)
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Failure::because(error.to_string()))?
+        .map_err(Failure::because)
 }
 
 async fn cluster(url: &str) -> Result<Cluster, Error> {
     let built = daemons::build(&["--locked"]).await?;
-    let shape = Cluster::builder().api().api().lb().npm("noop").runner("blue").tls(Tls::SelfSigned).interactive();
+    let shape =
+        Cluster::builder().api().api().lb().npm("noop").runner("blue").tls(Tls::SelfSigned).interactive();
     shape.env("api", "FN_DB_URL", url).env("api-2", "FN_DB_URL", url).daemons(built).start().await
 }
 

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use remuda_core::Timestamp;
 
+use super::outage::Outage;
 use crate::schemathesis::Tried;
 
 const HEAD: &str =
@@ -36,6 +37,20 @@ pub(super) fn schemathesis(command: &str, when: &str, tried: &[Tried]) -> String
             one.took.as_secs_f64(),
             one.peak_mb
         );
+    }
+    text
+}
+
+/// The section about parts that are away.
+pub(super) fn outage(command: &str, when: &str, seen: &[Outage]) -> String {
+    let mut text = format!(
+        "Two API nodes on PostgreSQL, a load balancer, a node pool manager and a runner over mutual TLS; each part is killed \
+         and stays away, one after the other, while four known functions are called. No call may fail.\n\n`{command}`, \
+         {when}\n\n| away | seconds | calls | failed | slowest ms |\n| --- | ---: | ---: | ---: | ---: |\n"
+    );
+    for one in seen {
+        let (away, slowest) = (one.away.as_secs(), one.slowest.as_secs_f64() * 1000.0);
+        text += &format!("| {} | {away} | {} | {} | {slowest:.0} |\n", one.part, one.calls, one.failed);
     }
     text
 }

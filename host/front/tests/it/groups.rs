@@ -16,9 +16,12 @@ async fn the_list_is_kept_by_administrators_of_all_apps() {
     let blue = room.ask(&admin, "PUT /v2/groups/blue", json!({"Apps": ["b", "a", "b"]})).await.object();
     assert_eq!((&blue["name"], &blue["apps"]), (&json!("blue"), &json!(["a", "b"])));
     assert_eq!(blue.as_object().unwrap().len(), 4);
-    for body in ["{}", "null", r#"{"apps":null}"#] {
-        let odd = room.ask(&admin, "PUT /v2/groups/R%C3%B6t%20%2F1", body).await.object();
-        assert_eq!((&odd["name"], &odd["apps"]), (&json!("Röt /1"), &json!(null)), "{body}");
+    let odd = room.ask(&admin, "PUT /v2/groups/R%C3%B6t%20%2F1", json!({"apps": ["*"]})).await.object();
+    assert_eq!((&odd["name"], &odd["apps"]), (&json!("Röt /1"), &json!(["*"])));
+    for forgotten in ["{}", "null", r#"{"apps":null}"#, r#"{"app":["a"]}"#] {
+        let told = room.ask(&admin, "PUT /v2/groups/green", forgotten).await;
+        assert_eq!(told.status, 400, "{forgotten}");
+        assert!(told.message().starts_with("Missing apps: "), "{}", told.message());
     }
     let read = room.ask(&admin, "GET /v2/groups/blue", "").await.object();
     assert_eq!(read, blue);
@@ -51,6 +54,8 @@ async fn a_group_that_cannot_be_is_refused_with_a_reason() {
         ("a%00b", json!({}), "Invalid group name"),
         ("%ff", json!({}), "Invalid group name: it must be UTF-8"),
         ("g", json!({ "apps": many }), "apps must be 100 names or fewer"),
+        ("g", json!({"apps": ["a", "*"]}), "apps[1] must be an app's name"),
+        ("default", json!({"apps": ["a"]}), "the LB group 'default' is every app's"),
         ("g", json!({"apps": ["a", ""]}), "apps[1] must be an app's name"),
         ("g", json!({"apps": ["a\u{0}"]}), "apps[0] must be an app's name"),
         ("g", json!({"apps": ["a", 5]}), "Invalid JSON: apps must be a list of strings"),

@@ -276,7 +276,7 @@ async fn what_the_document_rules_out_is_refused() {
         (format!("PUT /v2/apps/{app}"), "AppChange", &json!({})),
         (format!("PUT /v2/fns/{function}"), "FnChange", &json!({})),
         (format!("PUT /v2/triggers/{}", tenant.trigger), "TriggerChange", &json!({})),
-        ("PUT /v2/groups/g".to_owned(), "GroupChange", &json!({})),
+        ("PUT /v2/groups/g".to_owned(), "GroupChange", &json!({"apps": ["a"]})),
     ] {
         let schema = &document["components"]["schemas"][schema];
         let validator = jsonschema::options().should_validate_formats(true).build(schema).unwrap();

@@ -59,14 +59,18 @@ async fn those_who_stop_waiting_break_nothing() {
             tokio::time::timeout(patience, made).await
         }
     });
+    let mut stopped = 0;
     for (n, done) in join_all(writes).await.into_iter().enumerate() {
         if let Ok(made) = done {
             assert!(made.is_ok());
             assert!(store.app_named(&format!("app-{n}")).await.is_ok());
         } else {
             assert!(n % 2 == 1);
+            stopped += 1;
         }
     }
+    assert!(stopped > 0, "nobody stopped waiting");
+    assert!(store.create_app(an_app("LAST", "last")).await.is_ok());
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@
 mod changes;
 mod grouped;
 mod lists;
+mod locks;
 mod opening;
 mod outages;
 mod partition;
 mod races;
+mod rolling;
 mod sqlite;
 mod suite;
 mod support;

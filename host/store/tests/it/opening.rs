@@ -1,30 +1,16 @@
 //! Opening: new databases, old ones, somebody else's, and none.
 
-use crate::support::{self, at};
+use crate::support::{self, at, raw};
 use futures_util::future::join_all;
 use remuda_core::port::{AppFilter, Catalog, Definitions, Groups, Page};
 use remuda_core::testing::catalog_cases::an_app;
 use remuda_core::{AppId, FnId, GroupId};
 use remuda_store::{Options, open};
-use sqlx::{Connection, SqliteConnection};
 use std::error::Error;
+use std::net::SocketAddr;
 use std::time::Duration;
-
-/// Runs statements of a database's own.
-async fn raw(url: &str, statements: &'static str) {
-    if let Some(path) = url.strip_prefix("sqlite3://") {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
-        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-    } else if url.starts_with("postgres") {
-        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
-    } else {
-        let mut connection = sqlx::MySqlConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
-    }
-}
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 /// All that an error says, in the logs too.
 fn all_of(error: &remuda_store::Error) -> String {
@@ -165,4 +151,48 @@ async fn a_server_may_be_reached_by_its_socket() {
     let (_, port) = address.split_once(':').unwrap();
     let url = format!("postgres:///{database}?host={directory}&port={port}&user={user}&password={password}");
     assert!(at(&url).await.ping().await.is_ok());
+}
+
+/// Passes connections to an address of IPv6 on to a server.
+async fn by_ipv6(server: String) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("[::1]:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut passing = JoinSet::new();
+    passing.spawn(async move {
+        let mut each = JoinSet::new();
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(&server).await.unwrap();
+            each.spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    (address, passing)
+}
+
+#[tokio::test]
+async fn a_server_may_have_an_address_of_ipv6() {
+    for empty in [support::postgres().await, support::mariadb().await] {
+        let (start, rest) = empty.url.split_once('@').unwrap();
+        let (server, database) = rest.split_once('/').unwrap();
+        let (address, _passing) = by_ipv6(server.to_owned()).await;
+        let store = at(&format!("{start}@{address}/{database}")).await;
+        assert!(store.ping().await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_database_without_all_letters_is_refused() {
+    use remuda_test_databases::shared;
+    let url = tokio::task::spawn_blocking(|| {
+        let server = shared::postgres().unwrap();
+        let name = format!("latin_{}", std::process::id());
+        let create = format!(
+            "CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
+        );
+        server.execute("postgres", &create).unwrap();
+        server.address().url(&name)
+    })
+    .await
+    .unwrap();
+    let error = open(&url, &Options::default()).await.unwrap_err().to_string();
+    assert!(error.contains("keeps text as LATIN1"), "{error}");
 }

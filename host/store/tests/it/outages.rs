@@ -4,7 +4,7 @@ use crate::support::{at, until};
 use futures_util::StreamExt;
 use remuda_core::port::{Catalog, Changes, Definitions, FnFilter, News, Page};
 use remuda_core::testing::catalog_cases::{a_function, a_trigger, an_app};
-use remuda_core::{Fault, Kind};
+use remuda_core::{App, Fault, Kind};
 use remuda_store::Store;
 use remuda_test_databases::{MariaDb, Options, Postgres};
 use std::sync::Arc;
@@ -50,8 +50,7 @@ async fn mariadb_dies_and_returns_under_writes() {
 }
 
 /// Creates functions with a trigger each until told to stop; gives the names of those that were answered.
-async fn write(store: Arc<Store>, writer: usize, stop: Arc<AtomicBool>) -> Vec<String> {
-    let app = (*store.app_named("app").await.unwrap()).clone();
+async fn write(store: Arc<Store>, app: App, writer: usize, stop: Arc<AtomicBool>) -> Vec<String> {
     let mut answered = Vec::new();
     for n in 0.. {
         if stop.load(Ordering::Relaxed) {
@@ -94,12 +93,13 @@ async fn refused(store: &Store) -> Fault {
 
 async fn dies_and_returns(mut server: impl Server, url: String) {
     let store = Arc::new(at(&url).await);
-    store.create_app(an_app("A", "app")).await.unwrap();
+    let app = store.create_app(an_app("A", "app")).await.unwrap();
     let mut watch = store.watch();
     assert_eq!(watch.next().await, Some(News::Began));
     let stop = Arc::new(AtomicBool::new(false));
-    let writers: Vec<_> =
-        (0..6).map(|writer| tokio::spawn(write(Arc::clone(&store), writer, Arc::clone(&stop)))).collect();
+    let writers: Vec<_> = (0..6)
+        .map(|writer| tokio::spawn(write(Arc::clone(&store), app.clone(), writer, Arc::clone(&stop))))
+        .collect();
     let filter = FnFilter { app_id: remuda_core::AppId::new("A"), name: None };
     let wrote = || async {
         let page = Page { after: None, limit: 100 };

@@ -3,7 +3,7 @@
 use crate::support::{self, until};
 use remuda_core::port::{Catalog, Definitions};
 use remuda_core::testing::catalog_cases::an_app;
-use remuda_core::{AppId, Fault, Kind};
+use remuda_core::{App, AppId, Fault, Kind};
 use remuda_store::{Options, Store, open};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -105,5 +105,37 @@ async fn connections_that_went_silent_are_given_up() {
         first.unwrap().unwrap().unwrap();
         readers.abort_all();
         until("all connections work again", Duration::from_secs(20), || four_at_once(&store)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_node_has_locked_is_free_soon_after_it_went_silent() {
+    for empty in [support::postgres().await, support::mariadb().await] {
+        let (start, rest) = empty.url.split_once('@').unwrap();
+        let (server, database) = rest.split_once('/').unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("{start}@{}/{database}", listener.local_addr().unwrap());
+        let cut = Arc::new(AtomicBool::new(false));
+        let mut proxy = JoinSet::new();
+        proxy.spawn(between(listener, server.to_owned(), Arc::clone(&cut)));
+        let options = Options { operation_timeout: Duration::from_secs(3), ..Options::default() };
+        let (silent, other) =
+            (open(&url, &options).await.unwrap(), open(&empty.url, &options).await.unwrap());
+        other.create_app(an_app("A", "app")).await.unwrap();
+        let changed = move |by: &str, cut: Arc<AtomicBool>| {
+            let by = by.to_owned();
+            move |mut app: App| {
+                cut.fetch_or(by == "silent", Ordering::Relaxed);
+                app.config.insert("BY".into(), by.clone());
+                Ok(app)
+            }
+        };
+        let id = AppId::new("A");
+        let lost = silent.update_app(&id, Arc::new(changed("silent", Arc::clone(&cut)))).await;
+        assert_eq!(lost.unwrap_err().kind, Kind::Unavailable);
+        let change =
+            || async { other.update_app(&id, Arc::new(changed("other", Arc::default()))).await.is_ok() };
+        until("the row is free", Duration::from_secs(10), change).await;
+        assert_eq!(other.app(&id).await.unwrap().config["BY"], "other");
     }
 }

@@ -2,6 +2,7 @@
 
 use remuda_store::{Options, Store, open};
 use remuda_test_databases::shared;
+use sqlx::{Connection, SqliteConnection};
 use std::time::{Duration, Instant};
 
 /// Where an empty database is, and what must outlive it.
@@ -41,5 +42,34 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, within: Duration
     while !is_so().await {
         assert!(Instant::now() < deadline, "{what}: not within {within:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Runs statements of a database's own.
+pub(crate) async fn raw(url: &str, statements: &'static str) {
+    if let Some(path) = url.strip_prefix("sqlite3://") {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    } else if url.starts_with("postgres") {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+    } else {
+        let mut connection = sqlx::MySqlConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+    }
+}
+
+/// How many connections there are to a database on a server, this one included.
+pub(crate) async fn connections_to(url: &str) -> i64 {
+    if url.starts_with("postgres") {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()";
+        sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap()
+    } else {
+        let mut connection = sqlx::MySqlConnection::connect(url).await.unwrap();
+        let count = "SELECT count(*) FROM information_schema.processlist WHERE db = database()";
+        sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap()
     }
 }

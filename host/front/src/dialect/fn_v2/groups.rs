@@ -58,13 +58,29 @@ impl Api {
     }
 }
 
+/// What stands for all apps; no app has this name.
+pub(super) const ALL_APPS: &str = "*";
+
 fn apps(sent: GroupIn) -> Result<AppSet, Fault> {
-    let Some(names) = sent.apps else { return Ok(AppSet::All) };
-    if names.len() > MAX_APPS {
-        return Err(Fault::invalid(format!("apps must be {MAX_APPS} names or fewer; null means all apps")));
+    let Some(names) = sent.apps else {
+        // A list that somebody forgot or misspelt must not open the group to everyone.
+        let text = "Missing apps: name the apps that may use the group, or say [\"*\"] for all of them";
+        return Err(Fault::invalid(text));
+    };
+    if names == [ALL_APPS] {
+        return Ok(AppSet::All);
     }
-    let is_wrong =
-        |name: &String| name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control);
+    if names.len() > MAX_APPS {
+        return Err(Fault::invalid(format!(
+            "apps must be {MAX_APPS} names or fewer; [\"*\"] means all apps"
+        )));
+    }
+    let is_wrong = |name: &String| {
+        name.is_empty()
+            || name == ALL_APPS
+            || name.len() > MAX_NAME_BYTES
+            || name.chars().any(char::is_control)
+    };
     if let Some(at) = names.iter().position(is_wrong) {
         return Err(Fault::invalid(format!(
             "apps[{at}] must be an app's name: 1 to {MAX_NAME_BYTES} bytes, without control characters"

@@ -53,7 +53,7 @@ pub(super) const ANNOTATIONS: Limits = Limits {
     change: &[],
 };
 
-pub(super) const APPS: Limits = Limits::both(&[Rule::Items(MAX_APPS, MAX_NAME_BYTES)]);
+pub(super) const APPS: Limits = Limits::both(&[Rule::Needed, Rule::Items(MAX_APPS, MAX_NAME_BYTES)]);
 
 pub(super) const REQUIRED_PARAMETER: Limits =
     Limits::both(&[Rule::Needed, Rule::MaxLength(MAX_PARAMETER_BYTES)]);

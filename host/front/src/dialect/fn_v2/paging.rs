@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use remuda_core::Fault;
 use remuda_core::port::{Page, PageOf, Place};
+use remuda_core::{App, Fault, Function, Trigger};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -67,14 +67,65 @@ pub(super) enum Names {
     Repeated,
 }
 
-impl<T> List<T> {
-    pub(super) fn of<U>(page: PageOf<U>, names: Names, wire: impl FnMut(U) -> T) -> Self {
-        let place = page.next.map(|place| match names {
+/// How long a page may become, in bytes, before it ends early: a hundred of the largest functions would be a hundred
+/// times as long, for everyone who asks at once.
+const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
+
+/// Where an item stands in its list.
+pub(super) trait Placed {
+    fn place(&self) -> Place;
+}
+
+macro_rules! placed {
+    ($($kind:ty),*) => {
+        $(impl Placed for $kind {
+            fn place(&self) -> Place {
+                Place { name: self.name.clone(), id: Some(self.id.to_string()) }
+            }
+        })*
+    };
+}
+placed!(App, Function, Trigger);
+
+impl<T: Serialize> List<T> {
+    /// The page as it is answered: all of it, or as many of its first items as are not too long.
+    pub(super) fn of<U: Placed>(page: PageOf<U>, names: Names, mut wire: impl FnMut(U) -> T) -> Self {
+        let (mut items, mut length, mut next) = (Vec::with_capacity(page.items.len()), 0, page.next);
+        let mut left = page.items.into_iter().peekable();
+        while let Some(item) = left.next() {
+            let place = item.place();
+            let item = wire(item);
+            length += length_of(&item);
+            items.push(item);
+            if length > MAX_PAGE_BYTES && left.peek().is_some() {
+                next = Some(place);
+                break;
+            }
+        }
+        let next = next.map(|place| match names {
             Names::Unique => Place { id: None, ..place },
             Names::Repeated => place,
         });
-        Self { next_cursor: place.map(encode), items: page.items.into_iter().map(wire).collect() }
+        Self { next_cursor: next.map(encode), items }
     }
+}
+
+/// How long something is as JSON, about.
+fn length_of<T: Serialize>(item: &T) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // What cannot be written is told when the answer is.
+    let _ = serde_json::to_writer(&mut count, item);
+    count.0
 }
 
 #[cfg(test)]
@@ -111,6 +162,21 @@ mod tests {
         assert_eq!(asked("cursor=YQ").after, fns);
         assert_eq!(asked("cursor=YQ==").after, fns);
         assert_eq!(asked("cursor=").after, None);
+    }
+
+    #[test]
+    fn a_page_that_would_be_too_long_ends_early_and_loses_nothing() {
+        use remuda_core::testing::catalog_cases::an_app;
+        let items: Vec<App> = (0..10).map(|n| an_app(&format!("A{n}"), &format!("app{n}"))).collect();
+        let wire = |app: App| format!("{}{}", app.name, "x".repeat(MAX_PAGE_BYTES / 4));
+        let whole = PageOf { items: items.clone(), next: None };
+        let list = List::of(whole, Names::Unique, wire);
+        assert_eq!(list.items.len(), 4);
+        let cursor = list.next_cursor.unwrap();
+        assert_eq!(decode(&cursor), Some(Place { name: "app3".into(), id: None }));
+        let one = PageOf { items: items[..1].to_vec(), next: None };
+        let list = List::of(one, Names::Unique, |_| "x".repeat(2 * MAX_PAGE_BYTES));
+        assert_eq!((list.items.len(), list.next_cursor), (1, None), "one item is always told");
     }
 
     proptest! {

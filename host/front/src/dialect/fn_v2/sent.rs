@@ -133,7 +133,7 @@ impl From<TriggerIn> for trigger::Draft {
 object! {
     /// Who may use an LB group.
     GroupIn {
-        /// The names of the apps whose config may name the group, at most 100; nothing or null: all apps.
+        /// The names of the apps whose config may name the group, at most 100; `["*"]` is all apps, `[]` none.
         apps: Option<Vec<String>> where APPS,
     }
 }

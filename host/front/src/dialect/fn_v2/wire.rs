@@ -1,5 +1,6 @@
 //! Objects as they are answered; the order of the fields is Fn's.
 
+use super::groups::ALL_APPS;
 use remuda_core::access::{Identity, Token};
 use remuda_core::catalog::groups::Group;
 use remuda_core::{Annotations, App, AppSet, Config, Function, Timestamp, Trigger};
@@ -144,8 +145,8 @@ impl From<Trigger> for TriggerOut {
 pub(crate) struct GroupOut {
     /// Its name.
     name: String,
-    /// The names of the apps whose config may name it; null: all apps.
-    apps: Option<Vec<String>>,
+    /// The names of the apps whose config may name it; `["*"]` is all apps.
+    apps: Vec<String>,
     #[schemars(schema_with = "time")]
     created_at: Timestamp,
     #[schemars(schema_with = "time")]
@@ -156,7 +157,7 @@ impl From<Group> for GroupOut {
     fn from(group: Group) -> Self {
         Self {
             name: group.id.to_string(),
-            apps: names(&group.apps),
+            apps: names(&group.apps).unwrap_or_else(|| vec![ALL_APPS.to_owned()]),
             created_at: group.created_at,
             updated_at: group.updated_at,
         }
