@@ -133,7 +133,8 @@ impl Lease {
         match self {
             // The data goes with it. The next transaction undoes what was left.
             Self::Sqlite { in_memory: true, .. } => {}
-            Self::Sqlite { mut connection, .. } => connection.close_on_drop(),
+            // Not closed in good order: a thread of the driver that has died may not even say so.
+            Self::Sqlite { connection, .. } => drop(connection.detach()),
             Self::Postgres(_) | Self::MySql(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod changes;
+mod full_disk;
 mod grouped;
 mod lists;
 mod locks;
