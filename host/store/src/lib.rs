@@ -26,7 +26,8 @@ use std::time::Duration;
 /// How a database is used.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Connections at the same time, beside one that reads word of changes; with SQLite beside the one that writes.
+    /// Connections at the same time, beside one that reads word of changes; with SQLite beside the one that writes. On a
+    /// server all but two of them may write, so that reads go on while writes wait for locks.
     pub connections: u32,
     /// What one operation may take, waiting for a connection included. (A server that cannot be reached is given up
     /// on after two seconds.)

@@ -63,6 +63,9 @@ pub(crate) struct Dialect {
     pub(crate) keeps_zero_bytes: bool,
     /// Whether an index serves `(a, b) > (?, ?)`; otherwise it serves the same with OR.
     pub(crate) ranges_over_rows: bool,
+    /// Whether DISTINCT goes through an index from one value to the next; otherwise it reads every row, and a recursion
+    /// does what it should.
+    pub(crate) skips_duplicates: bool,
     /// Whole seconds of the server's clock since 1970.
     pub(crate) now_s: &'static str,
     /// Whether a table of the name `?` exists: one row or none.

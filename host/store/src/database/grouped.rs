@@ -100,6 +100,9 @@ impl<W: Write> Job for Waiting<W> {
         let done = work.unwrap_or_else(|_| Err(Fault::internal("a write panicked").into()));
         let stops = match &done {
             Ok(_) => None,
+            Err(failure) if failure.spoils_connection() => {
+                Some("the connection to the database broke".into())
+            }
             Err(_) if session.changes > 0 => Some("a write failed that had changed something".into()),
             // SQLite may have undone the whole transaction by itself.
             Err(Failure::Database(error @ sqlx::Error::Database(_)) | Failure::Again(error)) => {

@@ -12,6 +12,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
     locks_rows: true,
     keeps_zero_bytes: true,
     ranges_over_rows: false,
+    skips_duplicates: true,
     now_s: "CAST(unix_timestamp() AS SIGNED)",
     table: "SELECT CAST(table_name AS BINARY) AS name FROM information_schema.tables WHERE table_schema = database() \
             AND table_name = ?",

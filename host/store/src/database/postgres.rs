@@ -11,6 +11,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
     locks_rows: true,
     keeps_zero_bytes: false,
     ranges_over_rows: true,
+    skips_duplicates: false,
     now_s: "CAST(extract(epoch FROM clock_timestamp()) AS bigint)",
     table: "SELECT table_name::text AS name FROM information_schema.tables WHERE table_schema = current_schema() \
             AND table_name = ?",

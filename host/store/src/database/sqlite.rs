@@ -23,6 +23,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
     locks_rows: false,
     keeps_zero_bytes: true,
     ranges_over_rows: true,
+    skips_duplicates: false,
     now_s: "CAST(strftime('%s', 'now') AS integer)",
     table: "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?",
     versions: "CREATE TABLE IF NOT EXISTS remuda_schema (version integer NOT NULL PRIMARY KEY, applied_at text NOT NULL)",

@@ -2,7 +2,7 @@
 
 use super::{Write, column};
 use crate::failure::{Failure, Outcome, conflict, or_again};
-use crate::session::{Row, Session};
+use crate::session::{Dialect, Row, Session};
 use async_trait::async_trait;
 use remuda_core::catalog::groups::{Group, MAX_LISTED, MAX_UNLISTED};
 use remuda_core::port::{Changed, GroupUse};
@@ -32,7 +32,12 @@ pub(crate) async fn list(session: &mut dyn Session) -> Outcome<Vec<Group>> {
 
 /// The names of groups that a table's rows have, from one to the next through the index: how long it takes depends on
 /// how many names there are, and not on how many rows. `?` is how many are looked for.
-fn names(table: &str) -> String {
+fn names(dialect: &Dialect, table: &str) -> String {
+    if dialect.skips_duplicates {
+        return format!(
+            "SELECT DISTINCT lb_group AS name FROM {table} WHERE lb_group > '' ORDER BY lb_group LIMIT ?"
+        );
+    }
     let next = |from| format!("(SELECT min(lb_group) FROM {table} WHERE lb_group > {from})");
     let (first, next) = (next("''"), next("used.name"));
     format!(
@@ -47,7 +52,7 @@ pub(crate) async fn used(session: &mut dyn Session, id: &GroupId) -> Outcome<Gro
     let mut distinct = BTreeSet::new();
     let mut is_used = false;
     for table in ["apps", "fns"] {
-        for row in session.rows(&names(table), &[most.into()]).await? {
+        for row in session.rows(&names(session.dialect(), table), &[most.into()]).await? {
             distinct.insert(row.text("name")?);
         }
         let statement = format!("SELECT id FROM {table} WHERE lb_group = ? LIMIT 1");

@@ -86,27 +86,99 @@ mod tests {
     use std::sync::Arc;
     use tokio::sync::Notify;
 
-    #[tokio::test]
-    async fn a_page_is_read_from_an_index_and_not_sorted() {
-        let place = url::parse(":memory:").unwrap();
+    /// Pages from somewhere in the middle of each list.
+    fn pages<'v>(session: &dyn Session, behind: &'v Place) -> Vec<Listing<'v>> {
+        const COLUMNS: &str = "id, name, annotations";
+        let of = |table| Listing::of(table, COLUMNS);
+        let mut listings = vec![
+            of("apps"),
+            of("fns").only("app_id", Some("A")),
+            of("triggers").only("app_id", Some("A")),
+            of("triggers").only("app_id", Some("A")).only("fn_id", Some("F1")),
+        ];
+        for listing in &mut listings {
+            listing.after(session, behind);
+        }
+        listings
+    }
+
+    fn behind() -> Place {
+        Place { name: "n5".into(), id: Some("i".into()) }
+    }
+
+    /// How the database would read each page: a text for each.
+    async fn plans(
+        url: &str,
+        before: &[&'static str],
+        explain: &str,
+        columns: &[&'static str],
+    ) -> Vec<String> {
+        let place = url::parse(url).unwrap();
         let database = Database::open(&place, &Options::default(), &Arc::new(Notify::new())).await.unwrap();
         let mut lease = database.readers.lease().await.unwrap();
         let session = lease.session().unwrap();
-        let behind = Place { name: "n".into(), id: Some("i".into()) };
-        for listing in [
-            Listing::of("apps", "id, name, annotations"),
-            Listing::of("fns", "id, name, annotations").only("app_id", Some("A")),
-            Listing::of("triggers", "id, name, annotations").only("app_id", Some("A")),
-            Listing::of("triggers", "id, name, annotations")
-                .only("app_id", Some("A"))
-                .only("fn_id", Some("F")),
-        ] {
-            let mut listing = listing;
-            listing.after(session, &behind);
-            let statement = format!("EXPLAIN QUERY PLAN {} ORDER BY name, id LIMIT 10", listing.statement);
-            let plan = session.rows(&statement, &listing.values).await.unwrap();
-            let plan: Vec<String> = plan.iter().map(|row| row.text("detail").unwrap()).collect();
-            assert!(plan.len() == 1 && plan[0].starts_with("SEARCH") && plan[0].contains("name"), "{plan:?}");
+        for statement in before {
+            session.script(statement).await.unwrap();
+        }
+        let (behind, mut plans) = (behind(), Vec::new());
+        for listing in pages(session, &behind) {
+            let statement = format!("{explain} {} ORDER BY name, id LIMIT 10", listing.statement);
+            let mut plan = String::new();
+            for row in session.rows(&statement, &listing.values).await.unwrap() {
+                for column in columns {
+                    plan.push_str(&row.text(column).unwrap_or_default());
+                    plan.push('\n');
+                }
+            }
+            plans.push(plan);
+        }
+        plans
+    }
+
+    #[tokio::test]
+    async fn a_page_is_read_from_an_index_and_not_sorted() {
+        for plan in plans(":memory:", &[], "EXPLAIN QUERY PLAN", &["detail"]).await {
+            assert!(
+                plan.lines().count() == 1 && plan.starts_with("SEARCH") && plan.contains("name"),
+                "{plan}"
+            );
+        }
+    }
+
+    /// A thousand functions and triggers of one app, and as many apps.
+    const POSTGRES_ROWS: &str = "
+        INSERT INTO apps SELECT 'A' || n, 'n' || n, '', '', '', '', '', '', '' FROM generate_series(1, 1000) AS n;
+        INSERT INTO apps VALUES ('A', 'n', '', '', '', '', '', '', '');
+        INSERT INTO fns SELECT 'F' || n, 'n' || n, 'A', '', 1, 1, 1, '', '', '', '', '', ''
+            FROM generate_series(1, 1000) AS n;
+        INSERT INTO triggers SELECT 'T' || n, 'n' || n, 'A', 'F1', '', '', 'http', '/' || n, ''
+            FROM generate_series(1, 1000) AS n;
+        ANALYZE";
+    const MARIADB_ROWS: &str = "
+        INSERT INTO apps SELECT concat('A', seq), concat('n', seq), '', '', '', '', '', '', '' FROM seq_1_to_1000;
+        INSERT INTO apps VALUES ('A', 'n', '', '', '', '', '', '', '');
+        INSERT INTO fns SELECT concat('F', seq), concat('n', seq), 'A', '', 1, 1, 1, '', '', '', '', '', ''
+            FROM seq_1_to_1000;
+        INSERT INTO triggers SELECT concat('T', seq), concat('n', seq), 'A', 'F1', '', '', 'http', concat('/', seq), ''
+            FROM seq_1_to_1000;
+        ANALYZE TABLE apps, fns, triggers";
+
+    #[tokio::test]
+    async fn a_page_is_read_from_an_index_of_a_server_and_not_sorted() {
+        use remuda_test_databases::shared;
+        let empty = tokio::task::spawn_blocking(|| {
+            let fresh = shared::Server::fresh_database;
+            (shared::postgres().and_then(fresh).unwrap(), shared::mariadb().and_then(fresh).unwrap())
+        });
+        let (postgres, mariadb) = empty.await.unwrap();
+        for plan in plans(&postgres, &[POSTGRES_ROWS], "EXPLAIN", &["QUERY PLAN"]).await {
+            assert!(
+                plan.contains("Index Scan") && !plan.contains("Sort") && !plan.contains("Seq Scan"),
+                "{plan}"
+            );
+        }
+        for plan in plans(&mariadb, &[MARIADB_ROWS], "EXPLAIN", &["key", "Extra"]).await {
+            assert!(plan.contains("_by_name") && !plan.contains("filesort"), "{plan}");
         }
     }
 

@@ -78,3 +78,32 @@ async fn who_watches_hears_when_word_of_changes_was_cut_away() {
     let app = here.create_app(an_app("B", "other")).await.unwrap();
     assert_eq!(next(&mut watch).await, News::Changed(vec![Changed::App { id: app.id, name: app.name }]));
 }
+
+#[tokio::test]
+async fn numbers_in_steps_are_told_as_they_are() {
+    use remuda_test_databases::{MariaDb, Options};
+    let start = || {
+        let server = MariaDb::start(Options::fast()).unwrap();
+        server.execute("mysql", "SET GLOBAL auto_increment_increment = 7").unwrap();
+        let url = server.fresh_database().unwrap();
+        (server, url)
+    };
+    let (server, url) = tokio::task::spawn_blocking(start).await.unwrap();
+    let (here, there) = (at(&url).await, at(&url).await);
+    let app = here.create_app(an_app("A", "app")).await.unwrap();
+    // As many rows as there would be after a while, all of them old.
+    let rows = "INSERT INTO changes (made_at, what) SELECT unix_timestamp() - 100, '[]' FROM seq_1_to_20000";
+    support::raw(&url, rows).await;
+    // Behind many rows at once the server leaves out many numbers.
+    here.create_app(an_app("B", "other")).await.unwrap();
+    let mut watch = there.watch();
+    assert_eq!(next(&mut watch).await, News::Began);
+    for n in 0..20 {
+        let function = a_function(&format!("F{n}"), &format!("f-{n}"), &app);
+        let function = here.create_function(function).await.unwrap();
+        assert_eq!(next(&mut watch).await, News::Changed(vec![Changed::Function { id: function.id }]));
+    }
+    here.close().await;
+    there.close().await;
+    drop(tokio::task::spawn_blocking(move || drop(server)).await);
+}

@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod changes;
-mod full_disk;
 mod grouped;
 mod lists;
 mod locks;
+mod login;
 mod opening;
 mod outages;
 mod partition;

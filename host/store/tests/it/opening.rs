@@ -184,7 +184,7 @@ async fn a_database_without_all_letters_is_refused() {
     use remuda_test_databases::shared;
     let url = tokio::task::spawn_blocking(|| {
         let server = shared::postgres().unwrap();
-        let name = format!("latin_{}", std::process::id());
+        let name = format!("{}_latin", server.fresh_database().unwrap().rsplit('/').next().unwrap());
         let create = format!(
             "CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
         );

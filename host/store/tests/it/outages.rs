@@ -1,7 +1,8 @@
 //! The database dies and returns: nothing that was answered is lost, nothing is half there, nothing is opened again.
 
-use crate::support::{at, until};
+use crate::support::{self, at, until};
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use remuda_core::port::{Catalog, Changes, Definitions, FnFilter, News, Page};
 use remuda_core::testing::catalog_cases::{a_function, a_trigger, an_app};
 use remuda_core::{App, Fault, Kind};
@@ -143,4 +144,96 @@ async fn dies_and_returns(mut server: impl Server, url: String) {
     }
     store.close().await;
     drop(tokio::task::spawn_blocking(move || drop(server)).await);
+}
+
+/// Every connection to the database but this one ends.
+const END_ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND pid <> pg_backend_pid()";
+const READ_ONLY: &str = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', \
+                         current_database()); END $$";
+const WRITABLE: &str = "BEGIN READ WRITE; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET \
+                        default_transaction_read_only', current_database()); END $$; COMMIT";
+
+#[tokio::test]
+async fn after_a_switchover_connections_to_the_old_primary_are_given_up() {
+    let empty = support::postgres().await;
+    let store = at(&empty.url).await;
+    let app = store.create_app(an_app("A", "app")).await.unwrap();
+    // From here on new connections cannot write, and stay so.
+    support::raw(&empty.url, READ_ONLY).await;
+    support::raw(&empty.url, END_ALL).await;
+    for read in join_all((0..24).map(|_| store.app(&app.id))).await {
+        read.unwrap();
+    }
+    assert_eq!(store.create_app(an_app("B", "other")).await.unwrap_err().kind, Kind::Unavailable);
+    support::raw(&empty.url, WRITABLE).await;
+    let mut refused = 0;
+    while let Err(fault) = store.create_app(an_app("B", "other")).await {
+        assert_eq!(fault.kind, Kind::Unavailable, "{}", fault.chain());
+        refused += 1;
+        assert!(refused <= 8, "every connection is asked once");
+    }
+}
+
+#[tokio::test]
+async fn reads_go_on_when_all_connections_were_cut() {
+    for empty in [support::postgres().await, support::mariadb().await] {
+        let store = at(&empty.url).await;
+        let app = store.create_app(an_app("A", "app")).await.unwrap();
+        for _ in 0..5 {
+            join_all((0..24).map(|_| store.app(&app.id))).await;
+            let cut = async {
+                if empty.url.starts_with("postgres") {
+                    support::raw(&empty.url, END_ALL).await;
+                } else {
+                    support::kill_all(&empty.url).await;
+                }
+            };
+            let reads = async {
+                let mut read = Vec::new();
+                for _ in 0..20 {
+                    read.extend(join_all((0..24).map(|_| store.app(&app.id))).await);
+                }
+                read
+            };
+            let ((), reads) = tokio::join!(cut, reads);
+            for read in reads {
+                assert_eq!(*read.unwrap(), app);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_any_more_hears_that_the_database_is_not_available() {
+    for empty in [support::postgres().await, support::mariadb().await] {
+        let is_postgres = empty.url.starts_with("postgres");
+        // As the database, which has a name of its own.
+        let name = empty.url.rsplit('/').next().unwrap();
+        let make = match is_postgres {
+            true => format!("CREATE ROLE {name} SUPERUSER LOGIN PASSWORD 'before'"),
+            false => format!("CREATE USER {name} IDENTIFIED BY 'before'; GRANT ALL ON *.* TO {name}"),
+        };
+        support::raw(&empty.url, make.leak()).await;
+        let (scheme, rest) = empty.url.split_once("://").unwrap();
+        let (_, place) = rest.split_once('@').unwrap();
+        let store = at(&format!("{scheme}://{name}:before@{place}")).await;
+        let app = store.create_app(an_app("A", "app")).await.unwrap();
+        let change = match is_postgres {
+            true => format!("ALTER ROLE {name} PASSWORD 'after'"),
+            false => format!("ALTER USER {name} IDENTIFIED BY 'after'"),
+        };
+        support::raw(&empty.url, change.leak()).await;
+        match is_postgres {
+            true => support::raw(&empty.url, END_ALL).await,
+            false => support::kill_all(&empty.url).await,
+        }
+        let unavailable = |fault: Fault| {
+            assert_eq!(fault.kind, Kind::Unavailable, "{}", fault.chain());
+            assert!(!fault.chain().contains("before"));
+        };
+        unavailable(store.app(&app.id).await.unwrap_err());
+        unavailable(store.create_app(an_app("B", "other")).await.unwrap_err());
+        unavailable(store.ping().await.unwrap_err());
+    }
 }

@@ -73,3 +73,14 @@ pub(crate) async fn connections_to(url: &str) -> i64 {
         sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap()
     }
 }
+
+/// Ends all connections to a database of MariaDB but this one.
+pub(crate) async fn kill_all(url: &str) {
+    let mut connection = sqlx::MySqlConnection::connect(url).await.unwrap();
+    let others =
+        "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()";
+    for id in sqlx::query_scalar::<_, i64>(others).fetch_all(&mut connection).await.unwrap() {
+        // It may have ended meanwhile.
+        let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("KILL {id}"))).execute(&mut connection).await;
+    }
+}
