@@ -149,8 +149,11 @@ impl Fnserver {
         let has_catalogue = matches!(role, Role::Full(_) | Role::Api(_));
         let https = read_https(&mut reader, has_catalogue);
         let mut warnings = Vec::new();
-        if let Role::Api(node) = &role {
-            warnings.extend(why_no_balancer_may_read(&node.http, https.as_ref()));
+        match &role {
+            Role::Api(node) => warnings.extend(why_no_balancer_may_read(&node.http, https.as_ref())),
+            Role::Full(node) => warnings.extend(tokens_in_clear(&node.http, https.as_ref())),
+            Role::LoadBalancer(node) => warnings.extend(tokens_in_clear(&node.http, https.as_ref())),
+            Role::PureRunner(_) => {}
         }
         warnings.extend(reader.finish(&[])?);
         Ok(Self { common, https, role, warnings })
@@ -187,6 +190,15 @@ fn why_no_balancer_may_read(http: &Http, https: Option<&HttpCertFiles>) -> Optio
     Some(format!(
         "with FN_AUTH=token load balancers read this node over https, by their node certificates: {fix}"
     ))
+}
+
+/// Callers send their tokens to this node: without TLS anyone on the way may take them.
+fn tokens_in_clear(http: &Http, https: Option<&HttpCertFiles>) -> Option<String> {
+    (http.auth == Auth::Token && https.is_none()).then(|| {
+        "with FN_AUTH=token over http, callers' tokens cross the network in clear: set FN_HTTP_CERT and \
+         FN_HTTP_CERT_KEY, or let only a proxy that speaks TLS reach this node"
+            .to_owned()
+    })
 }
 
 /// The listener's certificate and key: both or none. Nodes with a catalogue are read by other nodes.
@@ -445,7 +457,8 @@ mod tests {
         let warnings = |pairs: &[(&str, &str)]| Fnserver::read(environment(pairs)).unwrap().warnings;
         let api = [("FN_NODE_TYPE", "api"), ("FN_AUTH", "token")];
         assert!(warnings(&api)[0].contains("set FN_HTTP_CERT"));
-        assert!(warnings(&[("FN_AUTH", "token")]).is_empty(), "nobody reads a full node but clients");
+        assert!(warnings(&[("FN_AUTH", "token")])[0].contains("in clear: set FN_HTTP_CERT"));
+        assert!(warnings(&[]).is_empty());
     }
 
     #[test]
