@@ -1,7 +1,8 @@
 //! An fnserver of your own: meters the calls of each app, and refuses those of an app that has used up its share.
 //!
 //! `cargo run -p remuda --example meter` starts it, configured as fnserver is, with one variable more: METER_CALLS, how
-//! many calls an app may make in a minute (unset: 1000). `GET /meter` tells what was counted.
+//! many calls an app may make in a minute (unset: 1000). `GET /meter` tells what was counted, to everyone who can reach the
+//! node: middleware stands outside of authentication.
 
 use remuda::extension::{
     Call, CallEnd, CallListener, Extensions, Fault, Kind, Middleware, Next, Request, Response, async_trait,

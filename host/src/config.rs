@@ -163,6 +163,15 @@ impl Fnserver {
 /// The HTTP side, its lists of origins and headers checked.
 fn read_http(reader: &mut Reader) -> Http {
     let http = Http::read(reader);
+    let is_base = |url: &&String| {
+        ["http://", "https://"]
+            .iter()
+            .any(|scheme| url.strip_prefix(scheme).is_some_and(|host| !host.is_empty()))
+    };
+    if let Some(url) = http.public_lb_url.as_ref().filter(|url| !is_base(url)) {
+        let fix = "use the base URL of the load balancers, such as https://functions.example";
+        reader.mistake("FN_PUBLIC_LB_URL", Some(url.clone()), fix);
+    }
     if let Err(error) = cors(&http) {
         let (variable, held) = match &error {
             CorsError::Origin(_) => ("FN_API_CORS_ORIGINS", &http.cors_origins),
@@ -459,6 +468,15 @@ mod tests {
         assert!(warnings(&api)[0].contains("set FN_HTTP_CERT"));
         assert!(warnings(&[("FN_AUTH", "token")])[0].contains("in clear: set FN_HTTP_CERT"));
         assert!(warnings(&[]).is_empty());
+    }
+
+    #[test]
+    fn the_base_of_shown_urls_is_one() {
+        let told = |url: &str| Fnserver::read(environment(&[("FN_PUBLIC_LB_URL", url)]));
+        assert!(told("https://f.example/base/").is_ok());
+        for wrong in ["localhost:8081", "ftp://h", "http://"] {
+            assert_eq!(variables(told(wrong).unwrap_err()), ["FN_PUBLIC_LB_URL"], "{wrong}");
+        }
     }
 
     #[test]

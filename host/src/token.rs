@@ -85,7 +85,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         .build()
         .map_err(Failure::to("start the async runtime"))?;
     runtime.block_on(async {
-        let store = wiring::open_store(&api).await?;
+        let store = wiring::open_existing_store(&api).await?;
         let done = act(&store, command).await;
         store.close().await;
         done

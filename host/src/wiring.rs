@@ -9,7 +9,7 @@ mod npm;
 mod parts;
 mod runner;
 
-pub(crate) use api::open_store;
+pub(crate) use api::open_existing_store;
 pub use npm::fnnpm;
 
 use crate::Failure;

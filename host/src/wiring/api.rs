@@ -72,31 +72,48 @@ pub(super) fn access(http: &Http, tokens: Arc<dyn Tokens>) -> Access {
     }
 }
 
-/// Opens the database that `FN_DB_URL` names, or the one in the state directory.
-pub(crate) async fn open_store(api: &Api) -> Result<Store, Failure> {
+/// Opens the database that `FN_DB_URL` names, or the one in the state directory; makes it where it is not there.
+pub(super) async fn open_store(api: &Api) -> Result<Store, Failure> {
     let url = match database_url(api) {
         Some(url) => url.to_owned(),
         None => {
             private_directory(&api.state_dir)?;
-            let directory = private_directory(&api.state_dir.join(ROLE))?;
-            format!("sqlite3://{}", directory.join(DATABASE).display())
+            private_directory(&api.state_dir.join(ROLE))?;
+            file_url(&api.state_dir)?
         }
     };
+    open(api, &url, true).await
+}
+
+/// Opens the database of API nodes that have run: for the operator's tool, which must not make one by mistake.
+pub(crate) async fn open_existing_store(api: &Api) -> Result<Store, Failure> {
+    let url = database_url(api).map_or_else(|| file_url(&api.state_dir), |url| Ok(url.to_owned()))?;
+    open(api, &url, false).await
+}
+
+/// The catalogue's file in a state directory.
+fn file_url(state: &Path) -> Result<String, Failure> {
+    let state = std::path::absolute(state).map_err(Failure::to("find the state directory (FN_STATE_DIR)"))?;
+    Ok(format!("sqlite3://{}", state.join(ROLE).join(DATABASE).display()))
+}
+
+async fn open(api: &Api, url: &str, may_create: bool) -> Result<Store, Failure> {
     let connect_attempts = u32::try_from(api.db_attempts.max(1)).unwrap_or(u32::MAX);
-    remuda_store::open(&url, &remuda_store::Options { connect_attempts, ..remuda_store::Options::default() })
+    let options = remuda_store::Options { connect_attempts, may_create, ..remuda_store::Options::default() };
+    remuda_store::open(url, &options)
         .await
         .map_err(Failure::to("open the catalogue (FN_DB_URL, FN_STATE_DIR)"))
 }
 
-/// Makes the state directory, for its owner alone; its absolute path.
-fn private_directory(path: &Path) -> Result<std::path::PathBuf, Failure> {
+/// Makes a directory for its owner alone.
+fn private_directory(path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt;
     let unusable = |error: std::io::Error| {
         let fix = "set FN_STATE_DIR to a directory that this user may write to";
         Failure::Unusable(format!("the state directory {} cannot be made ({error}): {fix}", path.display()))
     };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
-    path.canonicalize().map_err(unusable)
+    Ok(())
 }
 
 /// Says where a node without gRPC serves.

@@ -89,6 +89,9 @@ async fn migrate(connections: &Connections, place: &url::Place, options: &Option
     if looked.map_err(|source| Error::Open { name: place.to_string(), source })? {
         return Ok(());
     }
+    if !options.may_create {
+        return Err(Error::NoCatalogue { name: place.to_string() });
+    }
     tracing::info!(database = %place, "bringing the tables up to date, or waiting for another process that does so");
     let limit = options.migrate_timeout;
     tokio::time::timeout(limit, migrations::run(connections, place)).await.map_err(|_| late(limit))?

@@ -11,6 +11,15 @@ pub enum Error {
          mysql://user:password@tcp(host:3306)/database"
     )]
     NoUrl,
+    /// There is no catalogue of this release, and none may be made.
+    #[error(
+        "there is no catalogue of this release in {name}: name the database that the API nodes use, as they do, and start \
+         one of them first"
+    )]
+    NoCatalogue {
+        /// Where it was looked for.
+        name: String,
+    },
     /// The URL names no file.
     #[error("the database URL names no file: it must look like sqlite3:///absolute/path/fn.db")]
     NoPath,

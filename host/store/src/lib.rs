@@ -36,6 +36,9 @@ pub struct Options {
     pub open_timeout: Duration,
     /// What bringing the tables up to date may take: waiting for another process that does so included.
     pub migrate_timeout: Duration,
+    /// Whether a database without our tables gets them, and one with those of an earlier release is brought up to date. A
+    /// tool that only looks at what nodes have made turns it off, so that a mistake in the URL makes no new catalogue.
+    pub may_create: bool,
     /// How often a server is tried while opening, a second apart.
     pub connect_attempts: u32,
     /// How often to look for what others have changed, while anybody watches.
@@ -49,6 +52,7 @@ impl Default for Options {
             operation_timeout: Duration::from_secs(15),
             open_timeout: Duration::from_secs(30),
             migrate_timeout: Duration::from_secs(600),
+            may_create: true,
             connect_attempts: 10,
             poll_interval: Duration::from_millis(50),
         }

@@ -28,6 +28,12 @@ pub struct Store {
 
 impl Store {
     pub(crate) async fn open(place: &url::Place, options: &Options) -> Result<Self, Error> {
+        if let url::Place::File(path) = place
+            && !options.may_create
+            && !path.exists()
+        {
+            return Err(Error::NoCatalogue { name: place.to_string() });
+        }
         let wake = Arc::new(Notify::new());
         let database = Arc::new(Database::open(place, options, &wake).await?);
         let hub = Arc::new(Hub::new());

@@ -28,6 +28,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use nodes::Nodes;
 use remuda_core::access::Token;
+use remuda_core::catalog::MAX_NAME_BYTES;
 use remuda_core::port::{Changes, Definitions, News, Tokens};
 use remuda_core::{App, AppId, Fault, FnId, Function, Kind, TokenId, Trigger};
 use rustls::ClientConfig;
@@ -133,8 +134,13 @@ impl ApiClient {
         let away = |message| Fault::service(Kind::Unavailable, message);
         match asked.await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(failed @ Failed::Refused(..))) => {
+            Ok(Err(failed @ Failed::Refused(_, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _))) => {
                 Err(away("the API node does not tell this node anything").caused_by(failed))
+            }
+            // Not to be asked like this, but perhaps like that: no reason to take it for away.
+            Ok(Err(failed @ Failed::Refused(..))) => {
+                let fault = Fault::service(Kind::Busy, "the API node does not tell this node anything");
+                Err(fault.caused_by(failed))
             }
             // About what was asked for: the API node is there.
             Ok(Err(failed @ Failed::TooLarge(..))) => Err(Fault::internal(failed)),
@@ -177,8 +183,8 @@ impl Definitions for ApiClient {
     }
 
     async fn app_named(&self, name: &str) -> Result<Arc<App>, Fault> {
-        if name.is_empty() {
-            // An empty filter is none: every app would be the answer.
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
+            // An empty filter is none: every app would be the answer. One that is too long would be refused.
             return Err(Fault::not_found(shapes::NO_APP));
         }
         let path = format!("/v2/apps?name={}", segment(name));

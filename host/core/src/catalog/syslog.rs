@@ -26,7 +26,19 @@ fn why_wrong(url: &str) -> Option<String> {
     if !SCHEMES.contains(&scheme.as_str()) {
         return Some("invalid scheme, only [tcp, udp, unix, unixgram, tcp+tls] are supported".to_owned());
     }
+    if let Some(escape) = bad_escape(url) {
+        return Some(format!("parse {url:?}: invalid URL escape {escape:?}"));
+    }
     bad_port(url, scheme.len()).map(|port| format!("parse {url:?}: invalid port {port:?} after host"))
+}
+
+/// A percent sign with what follows it, where that is no hexadecimal number of two digits.
+fn bad_escape(url: &str) -> Option<&str> {
+    let is_escape = |at: usize| {
+        url.as_bytes().get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let at = url.match_indices('%').map(|(at, _)| at).find(|at| !is_escape(*at))?;
+    url.get(at..at + 3).or_else(|| url.get(at..))
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -74,6 +86,8 @@ mod tests {
             ("1.2.3.4:514", "first path segment in URL cannot contain colon"),
             ("tcp://h:x1", "invalid port \":x1\" after host"),
             ("tcp://h\n", "invalid control character"),
+            ("tcp://%zz", "invalid URL escape \"%zz\""),
+            ("tcp://h/%4", "invalid URL escape \"%4\""),
         ] {
             let fault = check(bad).unwrap_err();
             assert!(fault.message.contains(why), "{}", fault.message);

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use http::uri::Authority;
 use http::{HeaderValue, Request, StatusCode, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -83,12 +84,34 @@ impl Shared {
         if self.shutdown.is_cancelled() {
             return stopping(request.version());
         }
+        if let Some(why) = wrong_host(&request) {
+            return json::error(StatusCode::BAD_REQUEST, why);
+        }
         let token = self.requests.token();
         let response = match self.router.clone().oneshot(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
         response.map(|body| Body::new(Counted { body, _token: token }))
+    }
+}
+
+/// Why a request of HTTP/1.1 does not say whom it is for: RFC 9112, 3.2, asks for one `Host` that is a host. What it says
+/// becomes part of the URLs that functions and clients are shown.
+fn wrong_host(request: &Request<Incoming>) -> Option<&'static str> {
+    if request.version() != Version::HTTP_11 {
+        return None;
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => Some("the request has no Host header"),
+        (Some(_), Some(_)) => Some("the request has more than one Host header"),
+        (Some(host), None) if host.is_empty() => None,
+        (Some(host), None) => {
+            let authority = Authority::try_from(host.as_bytes()).ok();
+            let is_host = authority.is_some_and(|authority| !authority.as_str().contains('@'));
+            (!is_host).then_some("the Host header is no host and port")
+        }
     }
 }
 

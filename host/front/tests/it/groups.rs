@@ -54,7 +54,7 @@ async fn a_group_that_cannot_be_is_refused_with_a_reason() {
         ("a%00b", json!({}), "Invalid group name"),
         ("%ff", json!({}), "Invalid group name: it must be UTF-8"),
         ("g", json!({ "apps": many }), "apps must be 100 names or fewer"),
-        ("g", json!({"apps": ["a", "*"]}), "apps[1] must be an app's name"),
+        ("g", json!({"apps": ["a", "*"]}), "apps must be names of apps, or [\"*\"] alone"),
         ("default", json!({"apps": ["a"]}), "the LB group 'default' is every app's"),
         ("g", json!({"apps": ["a", ""]}), "apps[1] must be an app's name"),
         ("g", json!({"apps": ["a\u{0}"]}), "apps[0] must be an app's name"),

@@ -135,3 +135,25 @@ async fn connections_beyond_the_bound_wait_for_a_place() {
     first.read_to_close().await;
     assert!(second.read_to_close().await.starts_with("HTTP/1.1 200"));
 }
+
+#[tokio::test]
+async fn a_request_says_whom_it_is_for_once() {
+    let node = Node::start(echo()).await;
+    for (head, reason) in [
+        ("", "the request has no Host header"),
+        ("host: a\r\nhost: b\r\n", "the request has more than one Host header"),
+        ("host: a b\"<script>\r\n", "the Host header is no host and port"),
+        ("host: a/b?c\r\n", "the Host header is no host and port"),
+        ("host: u@h\r\n", "the Host header is no host and port"),
+    ] {
+        let mut raw = node.connect().await;
+        raw.write(&format!("GET /version HTTP/1.1\r\n{head}\r\n")).await;
+        let answered = raw.read_to("}").await;
+        assert!(answered.starts_with("HTTP/1.1 400") && answered.contains(reason), "{head}: {answered}");
+    }
+    for good in ["host: h\r\n", "host: [::1]:80\r\n", "host: a_b.example:8080\r\n"] {
+        let mut raw = node.connect().await;
+        raw.write(&format!("GET /version HTTP/1.1\r\n{good}\r\n")).await;
+        assert!(raw.read_to("}").await.starts_with("HTTP/1.1 200"), "{good}");
+    }
+}

@@ -54,6 +54,16 @@ impl Failed {
     }
 }
 
+/// Whether a status is about us and how we ask (no token, http where https is spoken), and not about what we ask for.
+/// What is asked for is well formed, so the caller of a function is never to blame for it.
+fn is_refusal(status: StatusCode) -> bool {
+    let about_the_thing = matches!(
+        status,
+        StatusCode::NOT_FOUND | StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    );
+    status.is_client_error() && !about_the_thing
+}
+
 pub(super) type Answer = (StatusCode, Bytes);
 
 impl Shared {
@@ -124,7 +134,7 @@ impl Shared {
                 // The status says enough.
                 Err(_) => Bytes::new(),
             };
-            if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            if is_refusal(status) {
                 return Err(self.refused(node, path, status, &body));
             }
             if status.is_server_error() {

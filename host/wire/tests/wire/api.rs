@@ -132,11 +132,15 @@ async fn an_api_node_that_does_not_filter_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_about_what_was_asked_and_not_about_the_api_node() {
-    for status in [400, 409, 414] {
+async fn a_refusal_is_never_the_callers_doing_and_does_not_make_the_api_node_away() {
+    for (status, kind, blame) in [
+        (400, Kind::Busy, Blame::Service),
+        (409, Kind::Busy, Blame::Service),
+        (414, Kind::Foreign(414), Blame::User),
+    ] {
         let (address, asked) = node(move |_, _| (status, "no".into())).await;
         let fault = soon(client(address).app(&AppId::new("a1"))).await.unwrap_err();
-        assert_eq!((fault.kind, fault.blame), (Kind::Foreign(status), Blame::User), "{}", fault.chain());
+        assert_eq!((fault.kind, fault.blame), (kind, blame), "{}", fault.chain());
         assert_eq!(asked.lock().unwrap().len(), 1);
     }
 }
@@ -187,7 +191,7 @@ async fn an_answer_beyond_reason_is_not_read() {
     for (status, kind, questions) in [
         (200, Kind::Internal, 1),
         (404, Kind::NotFound, 1),
-        (400, Kind::Foreign(400), 1),
+        (400, Kind::Busy, 1),
         (503, Kind::Unavailable, 3),
     ] {
         let (address, asked) = node(move |_, _| (status, "x".repeat((4 << 20) + 1))).await;

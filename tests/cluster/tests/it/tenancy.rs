@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use remuda_cluster_tests::Seen;
-use remuda_harness::{Answer, Api, Builder, Cluster, Front, Tls, images, until};
+use remuda_harness::{Answer, Api, Builder, Cluster, Front, Tls, daemons, images, process, until};
+use remuda_test_databases::shared;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -219,4 +220,23 @@ async fn in_clear_load_balancers_are_told_to_use_https() {
     assert_eq!(refused.status, 401);
     assert!(refused.message().contains("https"), "{}", refused.text());
     cluster.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_tool_makes_no_catalogue_where_there_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = ["token", "create", "--role", "admin", "--all-apps"];
+    let state = directory.path().join("data");
+    let program = daemons::get().await.unwrap().program("remuda").unwrap();
+    let run = |url: &str| {
+        let mut command = tokio::process::Command::new(program);
+        command.args(arguments).env("FN_STATE_DIR", &state).env("FN_DB_URL", url);
+        command
+    };
+    let empty = tokio::task::spawn_blocking(|| shared::postgres()?.fresh_database()).await.unwrap().unwrap();
+    for url in ["", empty.as_str()] {
+        let refused = process::run(&mut run(url), Duration::from_secs(30)).await.unwrap_err().to_string();
+        assert!(refused.contains("there is no catalogue of this release in"), "{refused}");
+    }
+    assert!(!state.exists(), "nothing was made");
 }

@@ -81,6 +81,9 @@ fn apps(sent: GroupIn) -> Result<AppSet, Fault> {
             || name.len() > MAX_NAME_BYTES
             || name.chars().any(char::is_control)
     };
+    if names.iter().any(|name| name == ALL_APPS) {
+        return Err(Fault::invalid("apps must be names of apps, or [\"*\"] alone for all of them"));
+    }
     if let Some(at) = names.iter().position(is_wrong) {
         return Err(Fault::invalid(format!(
             "apps[{at}] must be an app's name: 1 to {MAX_NAME_BYTES} bytes, without control characters"
